@@ -1,0 +1,69 @@
+"""Do something in a forked child, and have its failure here.
+
+Whoever changes namespaces does it in a child, so that the caller stays where it is.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from collections.abc import Callable
+
+from dacha.errors import DachaError
+
+
+class ChildError(DachaError):
+    """A failure that a child met: its message, hint and exit code."""
+
+    def __init__(self, message: str, *, hint: str = "", exit_code: int = 125) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+
+def run_in_child(task: Callable[[], bytes]) -> bytes:
+    """Run `task` in a forked child and return what it returns.
+
+    A DachaError or OSError in the child is raised here as ChildError; for any other
+    exception, a bug, the child prints its traceback.
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _run(task, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        report = file.read()
+    status = os.waitpid(pid, 0)[1]
+    if status != 0 or not report:
+        raise ChildError(f"a helper process of dacha died (status {status})")
+    kind, *fields = marshal.loads(report)
+    if kind == "done":
+        result: bytes = fields[0]
+        return result
+    message, hint, exit_code = fields
+    raise ChildError(message, hint=hint, exit_code=exit_code)
+
+
+def _run(task: Callable[[], bytes], writer: int) -> None:
+    """The child's life; it never returns."""
+    code = 1
+    try:
+        try:
+            report = marshal.dumps(("done", task()))
+        except DachaError as error:
+            report = marshal.dumps(("failed", str(error), error.hint, error.exit_code))
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            report = marshal.dumps(("failed", f"{error.strerror or error}{where}", "", 125))
+        with os.fdopen(writer, "wb") as file:
+            file.write(report)
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

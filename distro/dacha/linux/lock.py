@@ -1,0 +1,48 @@
+"""Locks between processes: flock(2) on a file, let go by the kernel when the holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+
+class FileLock:
+    """An exclusive lock on `path`, held inside `with`.
+
+    The file stays, empty, for the next holder. Only a holder may remove it: who waited for
+    a file that is gone then starts again with the new one.
+    """
+
+    __slots__ = ("_fd", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+
+    def __enter__(self) -> FileLock:
+        while True:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            if os.fstat(self._fd).st_nlink:
+                return self
+            self.release()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let go before the `with` ends; a second time does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def try_lock_directory(path: str) -> int | None:
+    """An open descriptor that holds the lock on the directory `path`, or None if another has it."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd

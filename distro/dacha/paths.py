@@ -1,0 +1,89 @@
+"""Where files live: XDG base directories for a user, the system's own for root.
+
+Source: XDG Base Directory Specification 0.8; the graph root's place is that of
+containers-storage.conf(5), beside podman's.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from dacha.errors import DachaError
+
+# Who we are outside: in a user namespace of ours, getuid(2) says 0.
+_UID = os.getuid()
+
+
+def is_rootful() -> bool:
+    """Whether root runs this, so that no outer user namespace is needed."""
+    return _UID == 0
+
+
+def _home() -> str:
+    home = os.environ.get("HOME", "")
+    return home if home.startswith("/") else os.path.expanduser("~")
+
+
+def data_root() -> str:
+    """The store: images, layers, boxes and the database. Lasts."""
+    if is_rootful():
+        return "/var/lib/containers/dacha"
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (base if base.startswith("/") else _home() + "/.local/share") + "/containers/dacha"
+
+
+def runtime_root() -> str:
+    """What lives until the next boot: state of running boxes, locks, crun's state."""
+    if is_rootful():
+        return "/run/dacha"
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    if base.startswith("/"):
+        return base + "/dacha"
+    base = f"/run/user/{_UID}"
+    return base + "/dacha" if os.path.isdir(base) else f"/tmp/dacha-{_UID}"
+
+
+def box_runtime(name: str) -> str:
+    """The runtime directory of a box."""
+    return f"{runtime_root()}/boxes/{name}"
+
+
+def make_runtime_root() -> str:
+    """Make the runtime directory, 0700, and return it.
+
+    Raises DachaError if somebody else owns it: in /tmp anybody could have made it first.
+    """
+    path = runtime_root()
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise DachaError(f"cannot make the runtime directory {path}: {error.strerror}") from error
+    found = os.stat(path, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != _UID or found.st_mode & 0o022:
+        raise DachaError(
+            f"{path} belongs to somebody else or is open to others",
+            hint="set XDG_RUNTIME_DIR to a directory of your own with mode 0700",
+        )
+    return path
+
+
+def shipped(kind: str) -> str:
+    """The directory of files shipped with dacha: 'images' or 'hooks'.
+
+    In a wheel they are package data; in a checkout they stand at its top.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))
+    installed = f"{package}/data/{kind}"
+    return installed if os.path.isdir(installed) else f"{os.path.dirname(os.path.dirname(package))}/{kind}"
+
+
+def find_packages() -> None:
+    """Make other packages importable, which the launcher's `python -S` keeps from happening."""
+    import site
+
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    directory = f"{os.path.dirname(os.path.dirname(sys.executable))}/lib/{version}/site-packages"
+    if directory not in sys.path:
+        site.addsitedir(directory)
