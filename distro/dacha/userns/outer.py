@@ -1,0 +1,160 @@
+"""The outer namespace H: all the ids of a user, and every privilege over them.
+
+What needs privilege (mounts, unpacking, crun) happens in H. Nothing keeps H alive but the
+boxes nested in it: a launch joins it through a live one, or makes a new one. For root, H is
+the initial namespace. Who makes H, finds it or uses it first holds one lock meanwhile: two
+namespaces with equal maps are strangers to each other.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from dacha.errors import CommandError, DachaError
+from dacha.linux import mounts, namespaces, process
+from dacha.linux.account import Account
+from dacha.userns import mapping, subid
+from dacha.userns.mapping import IdMap
+
+
+class OuterMaps(NamedTuple):
+    """The maps of H, and how many ids beside the user's own it holds of both kinds."""
+
+    uids: IdMap
+    gids: IdMap
+    available: int
+    is_initial: bool
+
+    def box_uids(self, own: int) -> IdMap:
+        """A box's map of user ids; its outside is H."""
+        return mapping.IDENTITY if self.is_initial else mapping.box_map(own, self.available)
+
+    def box_gids(self, own: int) -> IdMap:
+        """A box's map of group ids; its outside is H."""
+        return self.box_uids(own)
+
+    @property
+    def view(self) -> str:
+        """The name of the id mapping in which layers lie on disk."""
+        return "identity" if self.is_initial else "shifted"
+
+    @property
+    def first(self) -> int:
+        """What the id 0 of an image is in H, in this view."""
+        return 0 if self.is_initial else 1
+
+
+def outer_maps(account: Account) -> OuterMaps:
+    """The maps that H has or will have. Raises NoSubordinateIdsError."""
+    if account.uid == 0:
+        return OuterMaps(mapping.IDENTITY, mapping.IDENTITY, mapping.ALL_IDS, is_initial=True)
+    uids = mapping.outer_map(account.uid, subid.subordinate_ids("uid", account.name, account.uid))
+    gids = mapping.outer_map(account.gid, subid.subordinate_ids("gid", account.name, account.uid))
+    count = min(mapping.available(uids), mapping.available(gids))
+    return OuterMaps(uids, gids, count, is_initial=False)
+
+
+def enter(maps: OuterMaps, existing: int | None) -> None:
+    """Move this process into H, and into a mount namespace of its own there.
+
+    `existing` is an open descriptor of H; without one, H is made. Call it in a child:
+    there is no way back. Raises DachaError where the kernel or newuidmap refuse.
+    """
+    if maps.is_initial:
+        namespaces.unshare(namespaces.NEWNS)
+    elif existing is not None:
+        _join(maps, existing)
+    else:
+        _make(maps)
+    # Slaves, so that host mounts made later still arrive and ours never leave.
+    mounts.set_propagation("/", mounts.MS_SLAVE)
+
+
+def _join(maps: OuterMaps, existing: int) -> None:
+    namespaces.setns(existing, namespaces.NEWUSER)
+    os.close(existing)
+    with open("/proc/self/uid_map") as file:
+        found = mapping.from_map_lines(file.read())
+    if found != maps.uids:
+        raise DachaError(
+            "running boxes use other subordinate ids than /etc/subuid now gives",
+            hint="stop them first: dacha stop --all",
+        )
+    namespaces.unshare(namespaces.NEWNS)
+
+
+def _make(maps: OuterMaps) -> None:
+    """unshare(2), while a child left outside has newuidmap(1) and newgidmap(1) write the maps."""
+    me = str(os.getpid())
+    commands = [
+        [process.find_program(name), me, *(str(field) for row in rows for field in row)]
+        for name, rows in (("newuidmap", maps.uids), ("newgidmap", maps.gids))
+    ]
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    error_reader, error_writer = os.pipe2(os.O_CLOEXEC)
+    helper = os.fork()
+    if helper == 0:
+        _write_maps(commands, reader, writer, error_writer)
+    os.close(reader)
+    os.close(error_writer)
+    try:
+        namespaces.unshare(namespaces.NEWUSER | namespaces.NEWNS)
+        os.write(writer, b"x")
+    except OSError as error:
+        raise DachaError(
+            f"this host lets you make no user namespace ({error.strerror})",
+            hint="sudo sysctl user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1"
+            " (on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)",
+        ) from error
+    finally:
+        os.close(writer)
+    with os.fdopen(error_reader, "rb") as file:
+        errors = file.read().decode(errors="replace")
+    code = process.wait(helper)
+    if code != 0:
+        raise CommandError("newuidmap", code, errors)
+
+
+def _write_maps(commands: list[list[str]], reader: int, writer: int, errors: int) -> None:
+    """The helper's life, outside of the new namespace; it never returns."""
+    code = 1
+    try:
+        os.close(writer)
+        if not os.read(reader, 1):
+            return  # there is no namespace to map
+        pids = [process.spawn(command, stderr=errors) for command in commands]
+        code = max([process.wait(pid) for pid in pids])
+    finally:
+        os._exit(code)
+
+
+def enter_shifted(maps: OuterMaps) -> None:
+    """Move on from H into a child of it, in which ids are those of an image.
+
+    For root there is none: its layers keep their ids. Call it in a child of its own.
+    """
+    if maps.is_initial:
+        return
+    rows = mapping.as_map_lines(mapping.shifted_map(maps.available))
+    parent_reader, parent_writer = os.pipe2(os.O_CLOEXEC)
+    me = os.getpid()
+    helper = os.fork()
+    if helper == 0:
+        code = 1
+        try:
+            os.close(parent_writer)
+            os.read(parent_reader, 1)
+            for kind in ("gid", "uid"):
+                with open(f"/proc/{me}/{kind}_map", "w") as file:
+                    file.write(rows)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(parent_reader)
+    namespaces.unshare(namespaces.NEWUSER)
+    os.close(parent_writer)
+    if process.wait(helper) != 0:
+        raise DachaError("the ids of the image could not be mapped")
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
