@@ -1,0 +1,1 @@
+"""Where images come from: references, and the transports that they name."""

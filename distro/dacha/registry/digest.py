@@ -1,0 +1,58 @@
+"""Digests, and streams that are checked against them while they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import IO, Protocol
+
+from dacha.errors import BadImageError
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def check_digest(text: object) -> str:
+    """Return `text` if it is a sha256 digest, and nothing else: it becomes part of a path.
+
+    Source: OCI image specification, descriptor.md ("Digests"). Raises BadImageError.
+    """
+    if isinstance(text, str):
+        algorithm, _, encoded = text.partition(":")
+        if algorithm == "sha256" and len(encoded) == 64 and not set(encoded) - _HEX:
+            return text
+    raise BadImageError(f"{text!r:.100} is no sha256 digest")
+
+
+class Readable(Protocol):
+    """Anything with read(n)."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        ...
+
+
+class VerifiedStream:
+    """A stream that must turn out to have a digest and a size: BadImageError at its end if not."""
+
+    def __init__(self, file: IO[bytes], digest: str, size_bytes: int, what: str) -> None:
+        self._file = file
+        self._digest = digest
+        self._left = size_bytes
+        self._what = what
+        self._hash = hashlib.sha256()
+        self._is_checked = False
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end, where the digest is checked."""
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise BadImageError(f"{self._what} is larger than its descriptor says")
+        self._hash.update(data)
+        if not data and not self._is_checked:
+            self._is_checked = True
+            if self._left:
+                raise BadImageError(f"{self._what} is cut off: {self._left} bytes are missing")
+            found = f"sha256:{self._hash.hexdigest()}"
+            if found != self._digest:
+                raise BadImageError(f"{self._what} is damaged: it is {found}, not {self._digest}")
+        return data
