@@ -1,0 +1,107 @@
+"""The database: which images, layers and boxes there are.
+
+SQLite in WAL mode under the graph root. A verb is one transaction, and files are in place
+before the row that names them: what no row names does not count, and is swept away.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dacha import paths
+from dacha.errors import DachaError
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE layers (
+    diff_id TEXT PRIMARY KEY,       -- sha256:… of the uncompressed tar
+    directory TEXT NOT NULL UNIQUE, -- its name under layers/
+    size INTEGER NOT NULL,          -- bytes in regular files
+    uids TEXT NOT NULL,             -- the owners of its files, as the image has them: a JSON list
+    gids TEXT NOT NULL
+) STRICT;
+CREATE TABLE images (
+    id TEXT PRIMARY KEY,            -- sha256:… of its configuration
+    config TEXT NOT NULL,           -- OCI image configuration, JSON
+    source TEXT NOT NULL,           -- where it came from, as a user would write it
+    created REAL NOT NULL           -- when it came into the store, seconds since 1970
+) STRICT;
+CREATE TABLE image_layers (
+    image TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,      -- 0 is the lowest
+    diff_id TEXT NOT NULL REFERENCES layers(diff_id),
+    PRIMARY KEY (image, position)
+) STRICT;
+CREATE TABLE image_names (
+    name TEXT PRIMARY KEY,
+    image TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE boxes (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    image TEXT NOT NULL REFERENCES images(id),
+    image_name TEXT NOT NULL,       -- the reference it was made from
+    created REAL NOT NULL,
+    definition TEXT NOT NULL        -- what else it was made with, JSON
+) STRICT;
+"""
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        _create(connection)
+    elif version > _VERSION:
+        connection.close()
+        raise DachaError(
+            f"the store {os.path.dirname(path)} was written by a newer dacha (format {version})",
+            hint="upgrade dacha",
+        )
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was faster
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def open_database() -> sqlite3.Connection:
+    """Open the store's database; the store is made where there is none.
+
+    Raises DachaError where it cannot be made, opened or read.
+    """
+    root = paths.data_root()
+    try:
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        return _connect(f"{root}/dacha.db")
+    except OSError as error:
+        raise DachaError(f"cannot make the store {root}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise DachaError(f"cannot open the store {root}: {error}") from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing: committed at the end of the block, rolled back if it raises."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        raise DachaError(f"cannot write to the store: {error}") from error
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException as error:
+        connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):
+            raise DachaError(f"cannot write to the store: {error}") from error
+        raise

@@ -1,0 +1,417 @@
+"""Rewrite an image layer's archive on its way to GNU tar.
+
+Layers come from strangers, and GNU tar, which writes files twice as fast as
+Python could, must not meet what strangers wrote. So it reads an archive of ours:
+every entry is checked, its name resolved inside the root (`storage.tarnames`),
+and written anew (`storage.tarheader`); the data between passes through unseen.
+
+The archive is hashed as it comes, by a thread: hashlib lets go of the
+interpreter, so that costs no time where a second core is free. The thread works
+on the buffer that this one parses and sends; the buffer is filled again only
+when both are done with it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from dacha.errors import BadImageError
+from dacha.storage.tarbuffer import Input, Output, Source
+from dacha.storage.tarheader import (
+    BLOCK,
+    BLOCK_DEVICE,
+    CHARACTER_DEVICE,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARD_LINK,
+    PADDINGS,
+    SYMLINK,
+    ZERO_BLOCK,
+    BadTarError,
+    Entry,
+    apply_records,
+    check_time,
+    cut_text,
+    encode_entry,
+    parse_decimal,
+    parse_entry,
+    parse_records,
+)
+from dacha.storage.tarnames import SKIPPED, WHITEOUT, Tree, components
+from dacha.storage.tarsparse import (
+    Map,
+    check_map,
+    encode_map,
+    parse_map_lines,
+    parse_map_record,
+    parse_old_extension,
+    parse_old_header,
+)
+
+TAR_EXTRACT_OPTIONS: tuple[str, ...] = (
+    "--extract",
+    "--file=-",
+    "--blocking-factor=128",
+    "--absolute-names",
+    "--numeric-owner",
+    "--same-owner",
+    "--preserve-permissions",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--delay-directory-restore",
+    "--warning=no-timestamp",
+)
+
+_MAX_SKIPPED = 100
+_KINDS = frozenset((FILE, HARD_LINK, SYMLINK, CHARACTER_DEVICE, BLOCK_DEVICE, DIRECTORY, FIFO))
+
+
+class LayerFacts(NamedTuple):
+    """What was in the layer."""
+
+    diff_id: str  # "sha256:..." of the archive as it came, to its very end
+    size_bytes: int  # of all regular files, holes counted
+    entries: int  # written to the sink, with whiteouts and directories that the archive only implied
+    owners: frozenset[tuple[int, int]]  # uid and gid
+    opaque: tuple[str, ...]  # directories that must hide those of lower layers; "." is the root
+    skipped: tuple[str, ...]  # device nodes that were left out, the first hundred
+
+
+class Limits(NamedTuple):
+    """What a layer may ask for."""
+
+    max_entries: int = 10_000_000
+    max_size_bytes: int = 1 << 40
+    max_path_bytes: int = 4096
+    max_header_bytes: int = 1 << 20  # of extended headers, long names and sparse maps
+    max_id: int = (1 << 32) - 2
+
+
+def rewrite(source: Source, sink: int, limits: Limits = Limits()) -> LayerFacts:  # noqa: B008 (immutable)
+    """Read an archive from `source`, write a clean one to the descriptor `sink`.
+
+    Raises BadImageError if the archive is damaged or hostile; what stands in the sink then
+    is of no use. Run tar with TAR_EXTRACT_OPTIONS and LC_ALL=C, without TAR_OPTIONS.
+    """
+    return _Rewriter(source, sink, limits).run()
+
+
+class _Rewriter:
+    """One pass over one archive."""
+
+    def __init__(self, source: Source, sink: int, limits: Limits) -> None:
+        self._limits = limits
+        self._output = Output(sink)
+        self._input = Input(source, self._output)
+        self._tree = Tree(max_path_bytes=limits.max_path_bytes)
+        self._globals: dict[bytes, bytes] = {}
+        self._globals_bytes = 0
+        self._number = 1  # of the entry at hand, for errors
+        self._offset = 0
+        self._name = b""
+        self._written = 0
+        self._size_bytes = 0
+        self._owners: set[tuple[int, int]] = set()
+        self._skipped: list[str] = []
+
+    def run(self) -> LayerFacts:
+        try:
+            self._copy_entries()
+        except BadTarError as error:
+            name = f" ({_printable(self._name)})" if self._name else ""
+            place = f"entry {self._number}{name} at byte {self._offset}"
+            raise BadImageError(f"bad layer archive, {place}: {error}", hint=error.hint) from error
+        self._output.finish()
+        return LayerFacts(
+            diff_id="sha256:" + self._input.drain(),
+            size_bytes=self._size_bytes,
+            entries=self._written,
+            owners=frozenset(self._owners),
+            opaque=tuple(os.fsdecode(path) or "." for path in self._tree.opaque),
+            skipped=tuple(self._skipped),
+        )
+
+    def _copy_entries(self) -> None:
+        archive = self._input
+        records: dict[bytes, bytes] | None = None
+        long_name = long_link = b""
+        while archive.has(BLOCK):
+            self._offset = archive.position
+            block = archive.peek(BLOCK)
+            if block == ZERO_BLOCK:
+                break
+            archive.start += BLOCK
+            entry = parse_entry(block)
+            kind = entry.kind
+            if kind == b"x":
+                records = parse_records(self._take_extension(entry))
+            elif kind == b"g":
+                self._add_globals(self._take_extension(entry))
+            elif kind == b"L":
+                long_name = cut_text(self._take_extension(entry))
+            elif kind == b"K":
+                long_link = cut_text(self._take_extension(entry))
+            else:
+                if self._globals:
+                    records = {**self._globals, **(records or {})}
+                if records:
+                    apply_records(entry, records)
+                entry.name = self._name = long_name or entry.name
+                entry.link = long_link or entry.link
+                self._copy_entry(entry, block)
+                self._number += 1
+                self._name = long_name = long_link = b""
+                records = None
+        self._offset = archive.position
+        if records is not None or long_name or long_link:
+            raise BadTarError("the archive ends between its extended header and itself")
+        self._check_end()
+
+    def _check_end(self) -> None:
+        archive = self._input
+        if not archive.has(BLOCK):
+            if archive.position or archive.start < archive.end:
+                raise BadTarError("the archive ends here, without an end mark")
+            return  # nothing at all: an archive without entries
+        archive.start += BLOCK
+        if archive.has(BLOCK):
+            if archive.view[archive.start : archive.start + BLOCK] != ZERO_BLOCK:
+                raise BadTarError("a single block of zeros, and then more")
+        elif archive.start < archive.end:
+            raise BadTarError("the archive ends in the middle of its end mark")
+
+    def _take_extension(self, entry: Entry) -> bytes:
+        allowed = self._limits.max_header_bytes
+        if not 0 <= entry.size <= allowed:
+            raise BadTarError(f"its extended header has {entry.size} bytes; {allowed} are allowed")
+        data = self._input.take(entry.size)
+        self._input.take(-entry.size % BLOCK)
+        return data
+
+    def _add_globals(self, data: bytes) -> None:
+        self._globals_bytes += len(data)
+        if self._globals_bytes > self._limits.max_header_bytes:
+            raise BadTarError(f"global headers have more than {self._limits.max_header_bytes} bytes")
+        self._globals.update(parse_records(data))
+
+    def _copy_entry(self, entry: Entry, block: bytes) -> None:
+        kind = entry.kind
+        if kind == b"\0":
+            # Before there was a type for it, a slash at the end made a directory.
+            kind = DIRECTORY if entry.name.endswith(b"/") else FILE
+        elif kind == b"7" or kind == b"S":
+            kind = FILE
+        entry.kind = kind
+        if self._number > self._limits.max_entries:
+            raise BadTarError(f"the archive has more than {self._limits.max_entries} entries")
+        if kind != FILE:
+            entry.size = 0  # whatever it says, no data follows
+        elif entry.size < 0:
+            raise BadTarError(f"its size is {entry.size}")
+        if b".wh." in entry.name and self._is_whiteout(entry):
+            self._skip_data(entry.size)
+            return
+        if kind not in _KINDS:
+            raise BadTarError(f"its type {kind!r} is unknown")
+        path = self._tree.place(entry.name)
+        if self._tree.implied:
+            self._write_implied(entry)
+        if kind in (CHARACTER_DEVICE, BLOCK_DEVICE):
+            self._skip(path)
+            return
+        self._check_values(entry)
+        entry.name = path
+        if kind == FILE:
+            self._copy_file(entry, block)
+        elif kind != HARD_LINK or self._link(entry):
+            self._copy_other(entry)
+
+    def _check_values(self, entry: Entry) -> None:
+        max_id = self._limits.max_id
+        if not (0 <= entry.uid <= max_id and 0 <= entry.gid <= max_id):
+            is_user = not 0 <= entry.uid <= max_id
+            owner = f"user {entry.uid}" if is_user else f"group {entry.gid}"
+            raise BadTarError(
+                f"it belongs to {owner}; only {max_id + 1} ids are available",
+                hint="more subordinate ids in /etc/subuid and /etc/subgid make room for it",
+            )
+        check_time(entry.seconds)
+        if entry.xattrs is not None:
+            kind = entry.kind
+            entry.xattrs = {key: value for key, value in entry.xattrs.items() if _is_kept(key, kind)}
+
+    def _copy_file(self, entry: Entry, block: bytes) -> None:
+        self._tree.add(entry.name, FILE)
+        entry.link = b""
+        if entry.sparse_records is not None or block[156:157] == b"S":
+            self._copy_sparse(entry, block)
+        else:
+            self._add_size(entry.size)
+            self._write(entry)
+            self._copy_data(entry.size)
+
+    def _copy_other(self, entry: Entry) -> None:
+        path = entry.name
+        if entry.kind == DIRECTORY:
+            self._tree.add(path, DIRECTORY)
+            entry.name = path + b"/" if path else b"./"
+            entry.link = b""
+        elif entry.kind == SYMLINK:
+            if not 0 < len(entry.link) < self._limits.max_path_bytes:
+                raise BadTarError("its target is " + ("too long" if entry.link else "empty"))
+            self._tree.add_symlink(path, entry.link)
+        elif entry.kind == FIFO:
+            self._tree.add(path, FIFO)
+            entry.link = b""
+        self._write(entry)
+
+    def _link(self, entry: Entry) -> bool:
+        """Find what a hard link means; false if there is nothing to write."""
+        path = entry.name
+        target, kind = self._tree.find(entry.link)
+        if kind == SKIPPED:
+            self._skip(path)
+            return False
+        if kind is None or kind == WHITEOUT:
+            raise BadTarError(f"it is a hard link to '{_printable(entry.link)}', which is not in the layer")
+        if kind == DIRECTORY:
+            raise BadTarError(f"it is a hard link to '{_printable(entry.link)}', which is a directory")
+        if path == target:
+            return False
+        self._tree.add_hard_link(path, target)
+        entry.link = target
+        entry.xattrs = None
+        return True
+
+    def _is_whiteout(self, entry: Entry) -> bool:
+        """Carry out a whiteout; false if the name only looks a little like one."""
+        *heads, last = components(entry.name) or [b""]
+        if any(part.startswith(b".wh..wh.") for part in heads):
+            return True  # what aufs kept for itself
+        if not last.startswith(b".wh."):
+            return False
+        if last.startswith(b".wh..wh."):
+            if last == b".wh..wh..opq":
+                self._tree.add_opaque(entry.name)
+                self._write_implied(entry)
+            return True
+        hidden = last[4:]
+        if hidden in (b"", b".", b".."):
+            raise BadTarError("it is a whiteout of nothing")
+        path = self._tree.place(b"/".join([*heads, hidden]))
+        self._write_implied(entry)
+        if self._tree.add_whiteout(path):
+            entry.name, entry.kind, entry.mode, entry.uid, entry.gid = path, CHARACTER_DEVICE, 0, 0, 0
+            size, entry.size, entry.link, entry.xattrs = entry.size, 0, b"", None
+            check_time(entry.seconds)
+            self._write(entry)
+            entry.size = size
+        return True
+
+    def _write_implied(self, cause: Entry) -> None:
+        """Make directories that stand in the archive only as a part of names."""
+        for path in self._tree.implied:
+            entry = Entry(path + b"/", DIRECTORY, 0o755, 0, 0, 0, check_time(cause.seconds), b"")
+            self._write(entry)
+        self._tree.implied.clear()
+
+    def _skip(self, path: bytes) -> None:
+        self._tree.add_skipped(path)
+        if len(self._skipped) < _MAX_SKIPPED:
+            self._skipped.append(os.fsdecode(path))
+
+    def _add_size(self, size: int) -> None:
+        self._size_bytes += size
+        if self._size_bytes > self._limits.max_size_bytes:
+            raise BadTarError(f"the files have more than {self._limits.max_size_bytes} bytes")
+
+    def _write(self, entry: Entry) -> None:
+        self._owners.add((entry.uid, entry.gid))
+        self._written += 1
+        self._output.pieces.append(encode_entry(entry))
+
+    def _copy_data(self, size: int) -> None:
+        archive = self._input
+        start = archive.start
+        padding = PADDINGS[size % BLOCK]
+        end = start + size
+        if end + len(padding) <= archive.end:
+            self._output.pieces += (archive.view[start:end], padding)
+            archive.start = end + len(padding)
+            return
+        for piece in archive.pieces(size):
+            self._output.pieces.append(piece)
+        self._output.pieces.append(padding)
+        archive.take(len(padding))
+
+    def _skip_data(self, size: int) -> None:
+        for _ in self._input.pieces(size + -size % BLOCK):
+            pass
+
+    def _copy_sparse(self, entry: Entry, block: bytes) -> None:
+        """Copy a sparse file with its holes, for nobody knows how large they are."""
+        records = entry.sparse_records
+        stored_size = entry.size
+        if records is None:
+            pieces, real_size, is_continued = parse_old_header(block)
+            while is_continued:
+                more, is_continued = parse_old_extension(self._input.take(BLOCK))
+                pieces += more
+                self._check_map_size(len(pieces))
+        else:
+            version = records.get(b"major", b"0"), records.get(b"minor", b"0")
+            real_size = parse_decimal(records.get(b"realsize", records.get(b"size", b"")))
+            if version == (b"1", b"0"):
+                pieces, map_bytes = self._take_sparse_map()
+                stored_size -= map_bytes
+            elif version in ((b"0", b"0"), (b"0", b"1")) and b"map" in records:
+                pieces = parse_map_record(records[b"map"])
+            else:
+                raise BadTarError("it is a sparse file of an unknown format")
+        check_map(pieces, real_size, stored_size)
+        self._add_size(real_size)
+        sparse_map = encode_map(pieces, real_size)
+        entry.size = len(sparse_map) + stored_size
+        entry.sparse_size = real_size
+        entry.link = b""
+        self._write(entry)
+        self._output.pieces.append(sparse_map)
+        self._copy_data(stored_size)
+
+    def _take_sparse_map(self) -> tuple[Map, int]:
+        """Read a map that stands in front of the data, in whole blocks of text."""
+        table = self._input.take(BLOCK)
+        count = parse_decimal(table.partition(b"\n")[0])
+        self._check_map_size(count)
+        lines = table.count(b"\n")
+        while lines < 2 * count + 1:
+            block = self._input.take(BLOCK)
+            lines += block.count(b"\n")
+            table += block
+        return parse_map_lines(table.split(b"\n")[1 : 2 * count + 1]), len(table)
+
+    def _check_map_size(self, count: int) -> None:
+        if 24 * count > self._limits.max_header_bytes:
+            raise BadTarError(f"its sparse map has {count} pieces")
+
+
+def _is_kept(xattr: bytes, kind: bytes) -> bool:
+    """Whether an extended attribute belongs to the image, and can be set on such a file.
+
+    user.overlay.* would speak to overlayfs, trusted.* and labels to a host that is not theirs.
+    """
+    if xattr.startswith(b"user."):
+        return kind in (FILE, DIRECTORY) and not xattr.startswith(b"user.overlay.")
+    if xattr == b"security.capability":
+        return kind == FILE
+    if xattr == b"system.posix_acl_access":
+        return kind != SYMLINK
+    return xattr == b"system.posix_acl_default" and kind == DIRECTORY
+
+
+def _printable(name: bytes) -> str:
+    """Show a name on one line of a terminal, whatever is in it."""
+    shown = name[:200].decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in shown)
