@@ -1,0 +1,1 @@
+"""Make images: from a catalog's recipe, from archives and layouts."""
