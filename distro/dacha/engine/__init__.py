@@ -1,0 +1,1 @@
+"""Run containers: the OCI spec, crun, and the state of what runs."""
