@@ -1,0 +1,1 @@
+"""The second home: boxes, which last, and what makes you yourself in them."""

@@ -1,0 +1,74 @@
+"""Create a box: a row in the database. Nothing is copied, nothing is run; its directory comes with its start."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import NamedTuple
+
+from dacha import paths
+from dacha.box import definition
+from dacha.box.definition import Box, BoxExistsError, Volume
+from dacha.engine import state
+from dacha.errors import DachaError
+from dacha.linux import account, child
+from dacha.linux.account import Account
+from dacha.storage import database, delta, images, layers
+from dacha.storage.images import Image
+from dacha.userns import launcher, outer
+from dacha.userns.outer import OuterMaps
+
+
+class Request(NamedTuple):
+    """What a new box shall be."""
+
+    name: str
+    image: str
+    hostname: str = ""
+    volumes: tuple[Volume, ...] = ()
+
+
+def create(request: Request, image: Image | None = None) -> Box:
+    """Create a box of an image that is in the store. Raises BoxExistsError and UsageError, and changes nothing then."""
+    definition.check_name(request.name)
+    if request.hostname:
+        definition.check_hostname(request.hostname)
+    caller = account.calling_account()
+    if not os.path.isdir(caller.home):
+        raise DachaError(f"the home directory {caller.home} does not exist", hint="create it, or set HOME")
+    maps = outer.outer_maps(caller)
+    connection = database.open_database()
+    try:
+        found = image or images.get(connection, request.image)
+        if definition.find(connection, request.name) is not None:
+            raise BoxExistsError(request.name)
+        _build_deltas(connection, found, caller, maps)
+        box = definition.new(request.name, found.id, request.image, request.hostname, request.volumes)
+        with database.transaction(connection):
+            definition.insert(connection, box)
+    finally:
+        connection.close()
+    return box
+
+
+def _build_deltas(connection: sqlite3.Connection, image: Image, caller: Account, maps: OuterMaps) -> None:
+    if maps.is_initial:
+        return
+    root = paths.data_root()
+    missing = [
+        layer
+        for layer in layers.of_image(connection, image.id)
+        if delta.is_needed(layer, caller.uid, caller.gid)
+        and not os.path.isdir(f"{root}/{delta.directory(layer, caller.uid, caller.gid)}")
+    ]
+    if not missing:
+        return
+
+    def task() -> bytes:
+        with launcher.launch(maps, state.any_live_pid):
+            store = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for layer in missing:
+                delta.build(store, layer, caller.uid, caller.gid)
+        return b""
+
+    child.run_in_child(task)

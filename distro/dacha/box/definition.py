@@ -1,0 +1,149 @@
+"""What a box is made with: the part that outlives every run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from typing import NamedTuple
+
+from dacha import paths
+from dacha.errors import BoxNotFoundError, DachaError, UsageError
+
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_MAX_NAME = 63  # a box's name is in a cgroup's, a unit's and a host's name
+_VOLUME_OPTIONS = frozenset(
+    ("ro", "rw", "bind", "rbind", "nosuid", "nodev", "noexec", "suid", "dev", "exec")
+    + ("rslave", "slave", "rprivate", "private", "rshared", "shared", "z", "Z")
+)
+
+
+class Volume(NamedTuple):
+    """A directory or file of the host that the box sees: `SOURCE:TARGET[:OPTIONS]`."""
+
+    source: str
+    target: str
+    options: tuple[str, ...] = ()
+
+
+class Box(NamedTuple):
+    """A box as the database has it."""
+
+    id: str
+    name: str
+    image: str  # the image's id
+    image_name: str  # the reference it was made from
+    created: float  # seconds since 1970
+    hostname: str  # empty: the host's
+    volumes: tuple[Volume, ...]
+
+    @property
+    def directory(self) -> str:
+        """Its own layers, relative to the store."""
+        return f"boxes/{self.id}"
+
+    @property
+    def path(self) -> str:
+        """Its own layers."""
+        return f"{paths.data_root()}/{self.directory}"
+
+
+class BoxExistsError(DachaError):
+    """The name is taken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a box named '{name}' already", hint=f"enter it: dacha enter {name}")
+
+
+def check_name(name: str) -> str:
+    """Return `name` if a box may be called that. Raises UsageError."""
+    if not name or set(name) - _NAME_CHARACTERS or not name[0].isalnum() or len(name) > _MAX_NAME:
+        raise UsageError(
+            f"'{name}' is no name for a box",
+            hint=f"use letters, digits, '_', '.' and '-', a letter or digit first, at most {_MAX_NAME}",
+        )
+    return name
+
+
+def check_hostname(name: str) -> str:
+    """Return `name` if a host may be called that (RFC 1123, and 64 bytes for the kernel)."""
+    allowed = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
+    if not name or len(name) > 64 or set(name) - allowed or not name[0].isalnum() or not name[-1].isalnum():
+        raise UsageError(f"'{name}' is no host name", hint="letters, digits, '-' and '.', at most 64")
+    return name
+
+
+def parse_volume(text: str) -> Volume:
+    """Read SOURCE:TARGET[:OPTIONS] (podman-run(1), --volume, for paths of the host). Raises UsageError."""
+    source, _, rest = text.partition(":")
+    target, _, listed = rest.partition(":")
+    target = target or source
+    options = tuple(option for option in listed.split(",") if option)
+    if source.startswith("~/"):
+        source = os.path.expanduser(source)
+    if not source.startswith("/") or not target.startswith("/"):
+        raise UsageError(
+            f"'{text}' is no volume: both paths must be absolute", hint="write --volume /on/host:/in/box[:ro]"
+        )
+    unknown = sorted(set(options) - _VOLUME_OPTIONS)
+    if unknown:
+        raise UsageError(f"'{text}': unknown volume option '{unknown[0]}'")
+    if not os.path.exists(source):
+        raise UsageError(f"'{text}': there is no {source} on the host", hint=f"mkdir -p {source}")
+    return Volume(os.path.normpath(source), os.path.normpath(target), options)
+
+
+_SELECT = "SELECT id, name, image, image_name, created, definition FROM boxes"
+
+
+def _from_row(row: tuple[str, str, str, str, float, str]) -> Box:
+    box, name, image, image_name, created, text = row
+    definition = json.loads(text)
+    volumes = tuple(
+        Volume(source, target, tuple(options)) for source, target, options in definition.get("volumes", [])
+    )
+    return Box(box, name, image, image_name, created, definition.get("hostname", ""), volumes)
+
+
+def find(connection: sqlite3.Connection, name: str) -> Box | None:
+    """The box of that name, or None."""
+    row = connection.execute(f"{_SELECT} WHERE name = ?", (name,)).fetchone()
+    return None if row is None else _from_row(row)
+
+
+def get(connection: sqlite3.Connection, name: str) -> Box:
+    """The box of that name. Raises BoxNotFoundError."""
+    box = find(connection, name)
+    if box is None:
+        raise BoxNotFoundError(name)
+    return box
+
+
+def listing(connection: sqlite3.Connection) -> list[Box]:
+    """All boxes, by name."""
+    return [_from_row(row) for row in connection.execute(f"{_SELECT} ORDER BY name")]
+
+
+def insert(connection: sqlite3.Connection, box: Box) -> None:
+    """Record a new box. Raises BoxExistsError if the name is taken."""
+    definition = json.dumps({"hostname": box.hostname, "volumes": box.volumes})
+    try:
+        connection.execute(
+            "INSERT INTO boxes (id, name, image, image_name, created, definition) VALUES (?, ?, ?, ?, ?, ?)",
+            (box.id, box.name, box.image, box.image_name, box.created, definition),
+        )
+    except sqlite3.IntegrityError as error:
+        if find(connection, box.name) is not None:
+            raise BoxExistsError(box.name) from error
+        raise
+
+
+def delete(connection: sqlite3.Connection, box: Box) -> None:
+    """Take a box out of the database."""
+    connection.execute("DELETE FROM boxes WHERE id = ?", (box.id,))
+
+
+def new(name: str, image: str, image_name: str, hostname: str, volumes: tuple[Volume, ...]) -> Box:
+    """A new box, not recorded yet."""
+    return Box(os.urandom(8).hex(), name, image, image_name, time.time(), hostname, volumes)

@@ -1,0 +1,71 @@
+"""Remove a box: its own layers go, its image stays, and a home is never touched."""
+
+from __future__ import annotations
+
+import os
+
+from dacha import paths
+from dacha.box import definition, stop
+from dacha.box.start import lock_box
+from dacha.engine import state
+from dacha.errors import DachaError
+from dacha.linux import account, child, process
+from dacha.storage import database, staging
+from dacha.userns import launcher, outer
+
+
+class BoxRunningError(DachaError):
+    """The box runs, and nobody said that this does not matter."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"box '{name}' is running", hint=f"stop and remove it: dacha rm --force {name}")
+
+
+def remove(name: str, *, force: bool = False) -> None:
+    """Remove a box; with `force` also one that runs. Raises BoxNotFoundError and BoxRunningError.
+
+    It is gone with the commit; deleting its files comes after, and if that is cut short,
+    the next sweep goes on with it.
+    """
+    with lock_box(name):
+        connection = database.open_database()
+        try:
+            box = definition.get(connection, name)
+            if state.is_running(name) and not force:
+                raise BoxRunningError(name)
+            stop.stop_locked(box.id, name, grace_s=0)
+            with database.transaction(connection):
+                definition.delete(connection, box)
+        finally:
+            connection.close()
+        if os.path.isdir(box.path):
+            staging.move_to_trash(box.path)
+        os.unlink(lock_box(name).path)
+    sweep()
+
+
+def sweep() -> None:
+    """Delete what killed commands have left in the store: orphans, half-made things and the trash."""
+    base = f"{paths.data_root()}/boxes"
+    # The directories first: a box that appears later is then in neither list.
+    directories = os.listdir(base) if os.path.isdir(base) else []
+    connection = database.open_database()
+    try:
+        known = {box.id for box in definition.listing(connection)}
+    finally:
+        connection.close()
+    for orphan in set(directories) - known:
+        staging.move_to_trash(f"{base}/{orphan}")
+    staging.sweep(delete_trees)
+
+
+def delete_trees(trees: list[str]) -> None:
+    """Delete trees whose files belong to ids that only H has."""
+    maps = outer.outer_maps(account.calling_account())
+
+    def task() -> bytes:
+        with launcher.launch(maps, state.any_live_pid):
+            process.remove_tree(*trees)
+        return b""
+
+    child.run_in_child(task)

@@ -1,0 +1,264 @@
+"""Start a box: its root is stacked, its mounts are planned, crun makes it, and only its init stays.
+
+Start holds the box's lock and looks for a live init before it mounts anything: a second mount
+of the same upper would break the box that runs. All that needs privilege happens in a child,
+which enters H and never comes back.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dacha import paths
+from dacha.box import definition
+from dacha.box.definition import Box
+from dacha.box.edits import Editor
+from dacha.box.integrations import ALL, Context
+from dacha.box.tree import LayerStack
+from dacha.engine import crun, state
+from dacha.engine.spec import Container, Mount
+from dacha.engine.state import State
+from dacha.errors import DachaError
+from dacha.linux import account, cgroup, child, mounts, namespaces, process
+from dacha.linux.account import Account
+from dacha.linux.lock import FileLock
+from dacha.storage import database, delta, layers, overlay
+from dacha.storage.layers import Layer
+from dacha.userns import launcher, outer
+from dacha.userns.outer import OuterMaps
+
+_INIT = ("/run/dacha/catatonit", "-P")
+_INIT_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
+
+
+def lock_box(name: str) -> FileLock:
+    """The lock that whoever starts, stops or removes a box holds meanwhile."""
+    directory = paths.make_runtime_root() + "/locks"
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    return FileLock(f"{directory}/box-{name}")
+
+
+def start(name: str) -> bool:
+    """Start a box unless it runs; whether it had to be started.
+
+    Raises BoxNotFoundError, and DachaError for all that keeps it from running.
+    """
+    with lock_box(name):
+        connection = database.open_database()
+        try:
+            box = definition.get(connection, name)
+            if state.is_running(name):
+                return False
+            stack = layers.of_image(connection, box.image)
+        finally:
+            connection.close()
+        caller = account.calling_account()
+        maps = outer.outer_maps(caller)
+        state.forget(name)
+        crun.delete(box.id)
+        runtime = paths.box_runtime(name)
+        for directory in ("root", "host"):
+            os.makedirs(f"{runtime}/{directory}", mode=0o700, exist_ok=True)
+        helpers = _make_helpers()
+        try:
+            child.run_in_child(lambda: _launch(box, caller, maps, stack, runtime, helpers))
+        except DachaError as error:
+            crun.delete(box.id)
+            raise type(error)(f"box '{name}' does not start: {error}", hint=error.hint) from error
+        return True
+
+
+def lower_directories(box_layers: list[Layer], caller: Account, maps: OuterMaps) -> list[str]:
+    """The layers of an image as a box of this user stacks them, the top one first, relative to the store."""
+    lowers = []
+    for layer in reversed(box_layers):
+        if not maps.is_initial and delta.is_needed(layer, caller.uid, caller.gid):
+            lowers.append(delta.directory(layer, caller.uid, caller.gid))
+        lowers.append(layer.view(maps))
+    return lowers
+
+
+def _make_helpers() -> str:
+    """The directory shown at /run/dacha: the init, and the script behind sudo.
+
+    Copies in the runtime directory: a bind mount of single files needs a place for each.
+    """
+    directory = paths.runtime_root() + "/helpers"
+    sources = {
+        "catatonit": process.find_program("catatonit"),
+        "sudo.sh": f"{paths.shipped('hooks')}/sudo/sudo.sh",
+    }
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    for name, source in sources.items():
+        target = f"{directory}/{name}"
+        wanted = os.stat(source)
+        try:
+            found = os.stat(target)
+            if (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
+                continue
+        except FileNotFoundError:
+            pass
+        growing = f"{target}.{os.getpid()}~"
+        with open(source, "rb") as reader, open(growing, "wb") as writer:
+            writer.write(reader.read())
+        os.chmod(growing, 0o755)
+        os.utime(growing, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
+        os.rename(growing, target)
+    return directory
+
+
+def _make_cgroup(name: str) -> tuple[str, str]:
+    """A cgroup for the box: its path in the tree and its directory; both empty where none may be made.
+
+    Where systemd runs, this process first moves into a transient scope: nobody but root
+    may move a process from a login session's scope into a cgroup of the user's manager.
+    """
+    from dacha.linux import systemd
+
+    if systemd.has_manager():
+        unit = f"dacha-{name}-{os.getpid()}.scope"
+        systemd.start_scope(unit, os.getpid(), description=f"dacha box {name}")
+        top = cgroup.own_path()
+    else:
+        top = cgroup.delegated_path()
+    if not top:
+        return "", ""
+    path = f"{top.rstrip('/')}/dacha-{name}"
+    directory = cgroup.tree() + path
+    if os.path.isdir(directory):  # of a box that died with its machine's state
+        cgroup.kill(directory)
+        cgroup.wait_until_empty(directory, 2.0)
+        cgroup.remove(directory)
+    os.mkdir(directory)
+    return path, directory
+
+
+def _launch(
+    box: Box, caller: Account, maps: OuterMaps, stack: list[Layer], runtime: str, helpers: str
+) -> bytes:
+    """The child's work: into H, mount, plan, and let crun make the box."""
+    cgroup_path, cgroup_directory = _make_cgroup(box.name)
+    try:
+        with launcher.launch(maps, state.any_live_pid):
+            _show_unified_tree()
+            # The host's tree as it is before the root is mounted: all binds come from here,
+            # so the box does not find its own root once more below /run/host.
+            mounts.bind("/", f"{runtime}/host", recursive=True)
+            store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            lowers = lower_directories(stack, caller, maps)
+            context = _prepare_layers(box, caller, maps, store, lowers, runtime, helpers)
+            overlay.mount(
+                paths.data_root(),
+                f"{runtime}/root",
+                [f"{box.directory}/integration", *lowers],
+                f"{box.directory}/upper",
+                f"{box.directory}/work",
+            )
+            started = _run(context, cgroup_path, cgroup_directory)
+            state.write(started)
+    except BaseException:
+        if cgroup_directory:
+            cgroup.kill(cgroup_directory)
+            cgroup.wait_until_empty(cgroup_directory, 2.0)
+            cgroup.remove(cgroup_directory)
+        raise
+    return b""
+
+
+def _show_unified_tree() -> None:
+    """crun refuses hybrid machines: in this mount namespace, the tree stands where it looks for it."""
+    if cgroup.tree() == cgroup.HYBRID:
+        mounts.bind(cgroup.HYBRID, cgroup.ROOT, recursive=True)
+
+
+def _prepare_layers(
+    box: Box,
+    caller: Account,
+    maps: OuterMaps,
+    store: int,
+    lowers: list[str],
+    runtime: str,
+    helpers: str,
+) -> Context:
+    """Make the box's own layers, and write what the host contributes to them."""
+    path = box.path
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    for name in ("upper", "work"):
+        if not os.path.isdir(f"{path}/{name}"):
+            os.mkdir(f"{path}/{name}", 0o755)
+            os.chown(f"{path}/{name}", maps.first, maps.first)
+    integration = f"{path}/integration"
+    if os.path.lexists(integration):
+        process.remove_tree(integration)
+    os.mkdir(integration, 0o755)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    image = [os.open(lower, flags, dir_fd=store) for lower in lowers]
+    upper = os.open(f"{path}/upper", flags)
+    layer = os.open(integration, flags)
+    runtime_directory = os.path.dirname(paths.runtime_root())
+    context = Context(
+        box=box,
+        account=caller,
+        maps=maps,
+        stack=LayerStack([upper, *image]),
+        image=LayerStack(image),
+        host=f"{runtime}/host",
+        hostname=box.hostname or os.uname().nodename,
+        runtime=runtime,
+        runtime_directory="" if runtime_directory in ("/run", "/tmp") else runtime_directory,
+        helpers=helpers,
+    )
+    edits = [edit for integration in ALL for edit in integration.edits(context)]
+    Editor(context.image, upper, layer, maps.first).carry_out(edits)
+    os.close(layer)
+    return context
+
+
+def _run(context: Context, cgroup_path: str, cgroup_directory: str) -> State:
+    box, caller, maps = context.box, context.account, context.maps
+    own = namespaces.NEWNS | namespaces.NEWPID | namespaces.NEWUTS | namespaces.NEWCGROUP
+    if not maps.is_initial:
+        own |= namespaces.NEWUSER
+    environment: dict[str, str] = {}
+    for each in ALL:
+        environment.update(each.environment(context))
+    container = Container(
+        root=f"{context.runtime}/root",
+        hostname=context.hostname,
+        argv=_INIT,
+        environment=_INIT_ENVIRONMENT,
+        mounts=mount_plan(context),
+        uids=maps.box_uids(caller.uid),
+        gids=maps.box_gids(caller.gid),
+        namespaces=own,
+        # crun gets a child: it gives a container's cgroup away to the container's root, and the
+        # box's own must stay the user's, for sessions to be born beside it.
+        cgroup=f"{cgroup_path}/init" if cgroup_path else "",
+    )
+    pid = crun.run_detached(box.id, container, context.runtime)
+    return State(
+        id=box.id,
+        name=box.name,
+        pid=pid,
+        start_time=process.start_time(pid),
+        namespaces=own,
+        cgroup=cgroup_directory,
+        user=caller.name,
+        uid=caller.uid,
+        gid=caller.gid,
+        home=caller.home,
+        shell=_shell(context),
+        shared=[path for each in ALL for path in each.shared_paths(context)],
+        environment=environment,
+    )
+
+
+def mount_plan(context: Context) -> tuple[Mount, ...]:
+    """All mounts of the box, in order."""
+    return tuple(mount for integration in ALL for mount in integration.mounts(context))
+
+
+def _shell(context: Context) -> str:
+    from dacha.box.integrations.account import choose_shell
+
+    return choose_shell(context)

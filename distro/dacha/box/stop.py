@@ -1,0 +1,106 @@
+"""Stop a box: everything in it ends, whatever it ignores."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+
+from dacha import paths
+from dacha.box import definition
+from dacha.box.start import lock_box
+from dacha.engine import crun, state
+from dacha.engine.state import State
+from dacha.errors import DachaError
+from dacha.linux import cgroup, process
+from dacha.storage import database
+
+GRACE_S = 3.0  # how long programs have to save their work
+_KILL_TIMEOUT_S = 5.0
+
+
+def stop(name: str, *, grace_s: float = GRACE_S) -> bool:
+    """Stop a box; whether it was running. Raises BoxNotFoundError.
+
+    What runs in it beside its init is asked to end (SIGTERM, SIGHUP) and has `grace_s`
+    seconds; then the box is killed. A box with nothing but its init is killed at once.
+    """
+    connection = database.open_database()
+    try:
+        box = definition.get(connection, name)
+    finally:
+        connection.close()
+    with lock_box(name):
+        return stop_locked(box.id, name, grace_s=grace_s)
+
+
+def stop_locked(box: str, name: str, *, grace_s: float) -> bool:
+    """Like `stop`, for who holds the box's lock."""
+    left = state.read(name)
+    found = state.open_running(name)
+    if found is not None:
+        running, pidfd = found
+        try:
+            if grace_s > 0:
+                _ask_to_end(running, grace_s)
+            _kill(running, pidfd)
+        finally:
+            os.close(pidfd)
+    crun.delete(box)
+    if left is not None and left.cgroup:
+        cgroup.remove(left.cgroup)
+    state.forget(name)
+    _remove_runtime(name)
+    return found is not None
+
+
+def _ask_to_end(running: State, grace_s: float) -> None:
+    end = time.monotonic() + grace_s
+    asked: set[int] = set()
+    pause_s = 0.002
+    while others := process.in_pid_namespace_of(running.pid):
+        for pid in set(others) - asked:
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+            asked.add(pid)
+        if time.monotonic() >= end:
+            break
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.05)
+
+
+def _kill(running: State, pidfd: int) -> None:
+    """The kernel kills a whole pid namespace with its init; the cgroup catches who is still entering."""
+    if running.cgroup:
+        with contextlib.suppress(OSError):  # not ours any more: the init's death is enough
+            cgroup.kill(running.cgroup)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    except PermissionError as error:
+        raise DachaError(f"box '{running.name}' belongs to somebody else's namespace") from error
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    if not poll.poll(_KILL_TIMEOUT_S * 1000):
+        raise DachaError(
+            f"box '{running.name}' does not die: a process in it waits for the kernel",
+            hint=f"look at it: ps -o pid,stat,wchan -p {running.pid}",
+        )
+    if running.cgroup:
+        cgroup.wait_until_empty(running.cgroup, _KILL_TIMEOUT_S)
+
+
+def _remove_runtime(name: str) -> None:
+    """The box's runtime directory: flat files and empty places for mounts."""
+    directory = paths.box_runtime(name)
+    for entry in os.scandir(directory) if os.path.isdir(directory) else ():
+        if entry.is_dir(follow_symlinks=False):
+            os.rmdir(entry.path)
+        else:
+            os.unlink(entry.path)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(directory)
