@@ -1,0 +1,66 @@
+"""Where `dacha` begins: the first word chooses the fast lane or the full command line.
+
+The launcher (distro/bin/dacha) starts this file with `python -I -S`, which finds neither
+this package nor those that the full command line needs; both are put on the path here,
+the latter only when they are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command line in sys.argv; the exit code."""
+    words = sys.argv[1:]
+    if words:
+        from dacha.fast import verbs
+        from dacha.fast.grammar import NotPlainError, parse
+
+        verb = verbs.VERBS.get(verbs.ALIASES.get(words[0], words[0]))
+        if verb is not None:
+            try:
+                return _run_verb(verb.handler, parse(verb, words[1:]))
+            except NotPlainError:
+                pass
+    from dacha import paths
+
+    paths.find_packages()
+    from dacha.cli.main import main as full
+
+    return full(words)
+
+
+def _run_verb(handler: str, line: object) -> int:
+    from dacha.errors import DachaError
+
+    module_name, _, function = handler.partition(":")
+    try:
+        if module_name == "dacha.fast.enter":
+            from dacha.fast import enter
+
+            try:
+                code: int = getattr(enter, function)(line)
+                return code
+            except enter.NotRunningError:
+                module_name = "dacha.cli.boxes"
+        import importlib
+
+        code = getattr(importlib.import_module(module_name), function)(line)
+    except DachaError as error:
+        from dacha.cli.report import report
+
+        return report(error)
+    return code
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    _code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # A session has left this process in the box: there is nothing to tidy up, and nothing to import for it.
+    os._exit(_code)

@@ -1,0 +1,121 @@
+"""The box verbs: distrobox's names for the flags that distrobox has."""
+
+from __future__ import annotations
+
+from dacha.fast.grammar import AFTER_DASHES, FLAG, LIST, REST, TEXT, Option, Verb
+
+_MANY = 1 << 16
+
+_YES = Option("-Y --yes", FLAG, "Answer yes to every question.")
+_NO_TTY = Option("-T -H --no-tty", FLAG, "Do not give the command a terminal.")
+_NO_WORKDIR = Option("-nw --no-workdir", FLAG, "Start in the home rather than in the current directory.")
+_ALL = Option("-a --all", FLAG, "All boxes.")
+_TIME = Option(
+    "-t --time", TEXT, "Seconds that programs have to end before they are killed (default: 3).", "SECONDS"
+)
+
+ENTER = Verb(
+    "enter",
+    "Open a shell in a box, or run a command there on your terminal.",
+    "dacha.fast.enter:enter",
+    (
+        Option("-n --name", TEXT, "The box (the same as the operand).", "NAME"),
+        Option("-i --image", TEXT, "What to make the box of, should it be missing.", "REF"),
+        _YES,
+        _NO_TTY,
+        _NO_WORKDIR,
+    ),
+    command=AFTER_DASHES,
+    examples=("dacha enter debian", "dacha enter debian -- make -j4", "dacha enter -Y debian:trixie"),
+)
+RUN = Verb(
+    "run",
+    "Run a command in a box, for scripts: no terminal, no question, exact exit codes.",
+    "dacha.fast.enter:run",
+    (Option("-t --tty", FLAG, "Give the command a terminal."), _NO_WORKDIR),
+    least=1,
+    command=REST,
+    examples=("dacha run debian -- cat /etc/os-release", "tar c . | dacha run debian -- tar t"),
+)
+CREATE = Verb(
+    "create",
+    "Create a box.",
+    "dacha.cli.boxes:create",
+    (
+        Option("-n --name", TEXT, "The box's name (the same as the operand).", "NAME"),
+        Option("-i --image", TEXT, "A catalog name, oci:DIR[:TAG] or tar:FILE.", "REF"),
+        Option("--hostname", TEXT, "The box's host name (default: the host's).", "NAME"),
+        Option(
+            "--volume", LIST, "Show a path of the host: /host/path:/box/path[:ro]. May be repeated.", "VOLUME"
+        ),
+        Option("-d --dry-run", FLAG, "Only say what would be created."),
+        _YES,
+        Option("-q --quiet", FLAG, "Show no progress."),
+    ),
+    examples=(
+        "dacha create debian",
+        "dacha create work --image debian:trixie",
+        "dacha create old --image tar:rootfs.tar.gz --volume /srv/data:/data:ro",
+    ),
+)
+LIST_BOXES = Verb(
+    "list",
+    "List the boxes.",
+    "dacha.cli.boxes:list_boxes",
+    (Option("--json", FLAG, "As JSON."), Option("-q --quiet", FLAG, "Only the names.")),
+    most=0,
+    examples=("dacha list", "dacha list --json"),
+)
+START = Verb(
+    "start",
+    "Start boxes.",
+    "dacha.cli.boxes:start",
+    (_ALL,),
+    operand="NAME...",
+    most=_MANY,
+    examples=("dacha start debian",),
+)
+STOP = Verb(
+    "stop",
+    "Stop boxes: everything in them ends.",
+    "dacha.cli.boxes:stop",
+    (_ALL, _YES, _TIME),
+    operand="NAME...",
+    most=_MANY,
+    examples=("dacha stop debian", "dacha stop --all"),
+)
+RESTART = Verb(
+    "restart",
+    "Stop boxes and start them again.",
+    "dacha.cli.boxes:restart",
+    (_ALL, _TIME),
+    operand="NAME...",
+    most=_MANY,
+    examples=("dacha restart debian",),
+)
+REMOVE = Verb(
+    "rm",
+    "Remove boxes. Your home is never touched.",
+    "dacha.cli.boxes:remove",
+    (_ALL, Option("-f --force", FLAG, "Also boxes that run."), _YES),
+    operand="NAME...",
+    most=_MANY,
+    examples=("dacha rm debian", "dacha rm --force --all"),
+)
+INSPECT = Verb(
+    "inspect",
+    "Show all that is known of boxes, as JSON.",
+    "dacha.cli.boxes:inspect",
+    (),
+    operand="NAME...",
+    least=1,
+    most=_MANY,
+    examples=("dacha inspect debian",),
+)
+VERSION = Verb("version", "Show the version.", "dacha.cli.boxes:version", (), most=0)
+
+VERBS = {
+    verb.name: verb
+    for verb in (ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT, VERSION)
+}
+ALIASES = {"ls": "list"}
