@@ -1,0 +1,120 @@
+"""The full command line: help, completion and messages, by typer.
+
+The box verbs come from their one description in `fast.verbs`; the nouns are typer apps, one
+file each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from dacha import __version__
+from dacha.cli.report import report
+from dacha.errors import DachaError
+from dacha.fast import verbs
+from dacha.fast.grammar import FLAG, LIST, NOTHING, TEXT, Line, Verb
+
+_TYPES: dict[str, Any] = {FLAG: bool, TEXT: str, LIST: list[str]}
+
+
+def _command(verb: Verb) -> Callable[..., None]:
+    """A function whose signature typer reads, for a verb that is described as data."""
+
+    def run(**values: Any) -> None:
+        line = Line()
+        line.operands = [*values.pop("operands", ())]
+        words = values.pop("command", None)
+        line.command = list(words) if words else None
+        if verb.command != NOTHING and line.command is None and len(line.operands) > verb.most:
+            line.operands, line.command = line.operands[: verb.most], line.operands[verb.most :]
+        for option in verb.options:
+            value = values[option.dest]
+            line.options[option.dest] = tuple(value or ()) if option.kind == LIST else value
+        raise typer.Exit(_call(verb.handler, line))
+
+    parameters = []
+    for option in verb.options:
+        info = typer.Option(
+            *option.flags, help=option.help, metavar=None if option.kind == FLAG else option.metavar
+        )
+        default = None if option.kind == LIST else option.default
+        parameters.append(_parameter(option.dest, _TYPES[option.kind], info, default))
+    if verb.most or verb.command != NOTHING:
+        metavar = verb.operand if verb.least else f"[{verb.operand}]"
+        if verb.command != NOTHING:
+            metavar += " [-- COMMAND...]"
+        argument = typer.Argument(metavar=metavar, help="", show_default=False)
+        default = inspect.Parameter.empty if verb.least else None
+        parameters.append(_parameter("operands", list[str], argument, default))
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__name__ = verb.name
+    run.__doc__ = verb.summary
+    return run
+
+
+def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+    optional = kind | None if default is None else kind
+    annotation = Annotated[optional, info]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _call(handler: str, line: Line) -> int:
+    module, _, function = handler.partition(":")
+    if module == "dacha.fast.enter":
+        module = "dacha.cli.boxes"  # which opens the session in the end
+    code: int = getattr(importlib.import_module(module), function)(line)
+    return code
+
+
+def make_app() -> typer.Typer:
+    """The whole command line."""
+    from dacha.cli import images
+
+    app = typer.Typer(
+        name="dacha",
+        help="A shell of any distribution, as yourself, in an instant.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback(invoke_without_command=True)
+    def _root(
+        show_version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.")] = False,
+    ) -> None:
+        if show_version:
+            print(f"dacha {__version__}")
+            raise typer.Exit
+
+    for verb in verbs.VERBS.values():
+        examples = "Examples: " + "; ".join(verb.examples) if verb.examples else None
+        app.command(verb.name, epilog=examples)(_command(verb))
+    for alias, name in verbs.ALIASES.items():
+        app.command(alias, hidden=True)(_command(verbs.VERBS[name]))
+    app.add_typer(images.app, name="image")
+    return app
+
+
+def main(words: list[str]) -> int:
+    """Run a command line; the exit code. What typer calls a usage error ends with 125, as all of ours do."""
+    try:
+        result = make_app()(words, prog_name="dacha", standalone_mode=False)
+    except DachaError as error:
+        return report(error)
+    except typer.Abort:
+        return 130
+    except typer.Exit as error:
+        return error.exit_code
+    except Exception as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show(file=sys.stderr)
+        return DachaError.exit_code
+    return result if isinstance(result, int) else 0
