@@ -42,7 +42,7 @@ def runtime_root() -> str:
     if base.startswith("/"):
         return base + "/dacha"
     base = f"/run/user/{_UID}"
-    return base + "/dacha" if os.path.isdir(base) else f"/tmp/dacha-{_UID}"
+    return base + "/dacha" if os.path.isdir(base) else f"/tmp/dacha-{_UID}"  # noqa: S108  (its owner is checked)
 
 
 def box_runtime(name: str) -> str:

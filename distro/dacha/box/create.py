@@ -1,4 +1,4 @@
-"""Create a box: a row in the database. Nothing is copied, nothing is run; its directory comes with its start."""
+"""Create a box: a row in the database. Nothing is copied or run; its directory comes with its start."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Request(NamedTuple):
 
 
 def create(request: Request, image: Image | None = None) -> Box:
-    """Create a box of an image that is in the store. Raises BoxExistsError and UsageError, and changes nothing then."""
+    """Create a box of an image that is in the store.
+
+    Raises BoxExistsError and UsageError, and has changed nothing then.
+    """
     definition.check_name(request.name)
     if request.hostname:
         definition.check_hostname(request.hostname)

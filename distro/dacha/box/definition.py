@@ -15,8 +15,7 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 _MAX_NAME = 63  # a box's name is in a cgroup's, a unit's and a host's name
 _VOLUME_OPTIONS = frozenset(
     ("ro", "rw", "bind", "rbind", "nosuid", "nodev", "noexec", "suid", "dev", "exec")
-    + ("rslave", "slave", "rprivate", "private", "rshared", "shared", "z", "Z")
-)
+) | frozenset(("rslave", "slave", "rprivate", "private", "rshared", "shared", "z", "Z"))
 
 
 class Volume(NamedTuple):

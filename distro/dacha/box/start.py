@@ -27,6 +27,8 @@ from dacha.storage.layers import Layer
 from dacha.userns import launcher, outer
 from dacha.userns.outer import OuterMaps
 
+# Where the runtime directory may lie without being the user's own $XDG_RUNTIME_DIR.
+_SYSTEM_DIRECTORIES = ("/run", "/tmp")  # noqa: S108
 _INIT = ("/run/dacha/catatonit", "-P")
 _INIT_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
 
@@ -101,7 +103,7 @@ def _make_helpers() -> str:
         growing = f"{target}.{os.getpid()}~"
         with open(source, "rb") as reader, open(growing, "wb") as writer:
             writer.write(reader.read())
-        os.chmod(growing, 0o755)
+        os.chmod(growing, 0o755)  # noqa: S103  (the box's users execute it)
         os.utime(growing, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
         os.rename(growing, target)
     return directory
@@ -205,7 +207,7 @@ def _prepare_layers(
         host=f"{runtime}/host",
         hostname=box.hostname or os.uname().nodename,
         runtime=runtime,
-        runtime_directory="" if runtime_directory in ("/run", "/tmp") else runtime_directory,
+        runtime_directory="" if runtime_directory in _SYSTEM_DIRECTORIES else runtime_directory,
         helpers=helpers,
     )
     edits = [edit for integration in ALL for edit in integration.edits(context)]

@@ -5,6 +5,7 @@ The tool writes a tar to its stdout, which goes through the unpacker like any ot
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -125,9 +126,7 @@ class Bootstrap:
     def abandon(self) -> None:
         """End the tool, which removes its own leftovers when it is asked to."""
         self._stream.close()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass
         process.wait(self._pid)
         self._listener.join()

@@ -82,9 +82,8 @@ def create(line: Line) -> int:
         volumes=tuple(definition.parse_volume(text) for text in line.texts("volume")),
     )
     if line.flag("dry_run"):
-        print(
-            f"box '{request.name}' of image '{request.image}', host name '{request.hostname or 'the host’s'}'"
-        )
+        hostname = request.hostname or os.uname().nodename
+        print(f"box '{request.name}' of image '{request.image}', host name '{hostname}'")
         for volume in request.volumes:
             print(f"volume {volume.source} at {volume.target} {','.join(volume.options)}".rstrip())
         return 0

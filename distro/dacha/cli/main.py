@@ -50,8 +50,8 @@ def _command(verb: Verb) -> Callable[..., None]:
         if verb.command != NOTHING:
             metavar += " [-- COMMAND...]"
         argument = typer.Argument(metavar=metavar, help="", show_default=False)
-        default = inspect.Parameter.empty if verb.least else None
-        parameters.append(_parameter("operands", list[str], argument, default))
+        missing = inspect.Parameter.empty if verb.least else None
+        parameters.append(_parameter("operands", list[str], argument, missing))
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__name__ = verb.name
     run.__doc__ = verb.summary
@@ -59,8 +59,7 @@ def _command(verb: Verb) -> Callable[..., None]:
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
-    optional = kind | None if default is None else kind
-    annotation = Annotated[optional, info]
+    annotation: Any = Annotated[kind | None if default is None else kind, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

@@ -25,7 +25,7 @@ def become(
     for shell in (state.shell, *_SHELLS):
         login = [b"-" + os.fsencode(os.path.basename(shell))]
         try:
-            os.execve(shell, login, environment)
+            os.execve(shell, login, environment)  # noqa: S606
         except OSError as error:
             reason = error
     _fail(126, os.fsencode(state.shell), os.strerror(reason.errno or 0))
@@ -37,7 +37,7 @@ def _exec(argv: list[bytes], environment: dict[bytes, bytes]) -> None:
     places = [b""] if b"/" in program else environment[b"PATH"].split(b":")
     for place in places:
         try:
-            os.execve(place + b"/" + program if place else program, argv, environment)
+            os.execve(place + b"/" + program if place else program, argv, environment)  # noqa: S606
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 code, reason = 126, os.strerror(error.errno or 0)

@@ -14,9 +14,10 @@ _NAMES = frozenset(
     b"TERM COLORTERM TERM_PROGRAM TERM_PROGRAM_VERSION VTE_VERSION COLORFGBG NO_COLOR FORCE_COLOR CLICOLOR"
     b" COLUMNS LINES WINDOWID KONSOLE_VERSION WT_SESSION TMUX TMUX_PANE"
     # display, desktop and input methods
-    b" DISPLAY WAYLAND_DISPLAY XAUTHORITY DESKTOP_SESSION XDG_CURRENT_DESKTOP XDG_MENU_PREFIX XDG_SEAT XDG_VTNR"
-    b" GTK_IM_MODULE QT_IM_MODULE XMODIFIERS XCURSOR_THEME XCURSOR_SIZE GDK_BACKEND GDK_SCALE GDK_DPI_SCALE"
-    b" QT_QPA_PLATFORM QT_SCALE_FACTOR QT_AUTO_SCREEN_SCALE_FACTOR MOZ_ENABLE_WAYLAND SDL_VIDEODRIVER"
+    b" DISPLAY WAYLAND_DISPLAY XAUTHORITY DESKTOP_SESSION XDG_CURRENT_DESKTOP XDG_MENU_PREFIX XDG_SEAT"
+    b" XDG_VTNR GTK_IM_MODULE QT_IM_MODULE XMODIFIERS XCURSOR_THEME XCURSOR_SIZE GDK_BACKEND GDK_SCALE"
+    b" GDK_DPI_SCALE QT_QPA_PLATFORM QT_SCALE_FACTOR QT_AUTO_SCREEN_SCALE_FACTOR MOZ_ENABLE_WAYLAND"
+    b" SDL_VIDEODRIVER"
     # sockets
     b" XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS DBUS_SYSTEM_BUS_ADDRESS SSH_AUTH_SOCK SSH_AGENT_PID"
     b" SSH_CONNECTION SSH_CLIENT SSH_TTY GPG_AGENT_INFO PULSE_SERVER PULSE_COOKIE PIPEWIRE_REMOTE"
@@ -25,7 +26,8 @@ _NAMES = frozenset(
     # habits
     b" EDITOR VISUAL PAGER LESS BROWSER HISTSIZE HISTFILESIZE HISTCONTROL"
     # the way out
-    b" http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY".split()
+    b" http_proxy https_proxy ftp_proxy all_proxy no_proxy"
+    b" HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY".split()
 )
 _PREFIXES = (b"LC_", b"XDG_SESSION_")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,7 +38,7 @@ def session_environment(state: State) -> dict[bytes, bytes]:
     chosen = {
         name: value for name, value in os.environb.items() if name in _NAMES or name.startswith(_PREFIXES)
     }
-    # The caller's own programs, such as ~/.local/bin, are there too; the host's system's are not.
+    # The caller's own programs, such as ~/.local/bin, come along; the host's system's do not.
     home = os.fsencode(state.home)
     path = [os.fsencode(_PATH)]
     path += [each for each in os.environb.get(b"PATH", b"").split(b":") if each.startswith(home + b"/")]
@@ -50,7 +52,7 @@ def session_environment(state: State) -> dict[bytes, bytes]:
 
 
 def working_directories(state: State) -> list[str]:
-    """Where a session starts, the best first: here, if the box has it; else here on the host; else at home."""
+    """Where a session starts, the best first: here, in the box or else on the host; then at home."""
     try:
         here = os.getcwd()
     except FileNotFoundError:

@@ -25,7 +25,7 @@ class Option:
         self.metavar = metavar
         # Named after its longest flag, as everywhere in the field.
         self.dest = max(self.flags, key=len).lstrip("-").replace("-", "_")
-        self.default: bool | str | tuple[str, ...] = {FLAG: False, TEXT: "", LIST: ()}[kind]
+        self.default: bool | str | tuple[str, ...] = False if kind == FLAG else () if kind == LIST else ""
 
 
 class Verb:

@@ -24,7 +24,7 @@ _PACKAGES = {
 
 def find_program(name: str) -> str:
     """The absolute path of a helper. Raises MissingProgramError."""
-    for directory in os.environ.get("PATH", os.defpath).split(":") + ["/usr/sbin", "/sbin"]:
+    for directory in (*os.environ.get("PATH", os.defpath).split(":"), "/usr/sbin", "/sbin"):
         path = os.path.join(directory, name)
         if directory.startswith("/") and os.access(path, os.X_OK) and not os.path.isdir(path):
             return path

@@ -135,7 +135,7 @@ class _Builder:
 
 
 def build(store: int, layer: Layer, uid: int, gid: int) -> None:
-    """Make the delta of a layer, unless it is there. Call it in H, in the directory of the store open as `store`.
+    """Make the delta of a layer, unless it is there. Call it in H; `store` is the store, open.
 
     It grows beside its final place, and is renamed when it is on disk. Two at once do the
     work twice, and one wins.

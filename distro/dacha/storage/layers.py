@@ -11,6 +11,7 @@ for tar, then makes directories opaque, and reports.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -166,10 +167,8 @@ def _unpack(maps: OuterMaps, source: Source, place: str) -> tarstream.LayerFacts
 
 
 def _write_order(fd: int, order: bytes) -> None:
-    try:
+    with contextlib.suppress(BrokenPipeError):  # the unpacker has failed, and its exit code will say so
         files.write_whole(fd, order)
-    except BrokenPipeError:
-        pass  # the unpacker has failed, and its exit code will say so
 
 
 def _unpacker(maps: OuterMaps, place: str, archive: int, order: int, errors: int) -> None:

@@ -34,5 +34,5 @@ def mount(store: str, target: str, lowers: list[str], upper: str, work: str) -> 
     except OSError as error:
         raise DachaError(
             f"overlayfs refuses the layers in {store}: {error.strerror}",
-            hint="the store needs a local file system with user xattrs (ext4, xfs, btrfs) and a kernel >= 5.13",
+            hint="it needs kernel 5.13 and a local file system with user xattrs, such as ext4, xfs or btrfs",
         ) from error

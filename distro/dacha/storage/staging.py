@@ -16,7 +16,7 @@ from dacha.linux import lock
 
 
 def _base() -> str:
-    path = paths.data_root() + "/tmp"
+    path = paths.data_root() + "/staging"
     os.makedirs(path, mode=0o700, exist_ok=True)
     return path
 

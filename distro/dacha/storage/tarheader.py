@@ -96,7 +96,7 @@ def parse_entry(block: bytes) -> Entry:
 
 
 def _sum_block(block: bytes) -> int:
-    """Add up 512 bytes, in C: the low half of Adler-32 is 1 + the sum, mod 65521, more than 256 bytes have."""
+    """Add up 512 bytes, in C: the low half of Adler-32 is 1 + the sum, modulo more than 256 bytes make."""
     return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
 
 

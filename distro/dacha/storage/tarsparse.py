@@ -6,67 +6,117 @@ are read; what is written is 1.0, where the map is text in front of the data.
 
 from __future__ import annotations
 
-from dacha.storage.tarheader import BLOCK, BadTarError, parse_decimal, parse_number
+from collections.abc import Callable
+from typing import NamedTuple
 
-Map = list[tuple[int, int]]  # offset and size of each piece with data
+from dacha.storage.tarheader import BLOCK, BadTarError, Entry, parse_decimal, parse_number
 
-_OLD_PIECES_IN_HEADER = 4
-_OLD_PIECES_IN_EXTENSION = 21
+_Pieces = list[tuple[int, int]]  # offset and size of what has data
 
-
-def parse_old_header(block: bytes) -> tuple[Map, int, bool]:
-    """Read a type S header: its pieces, the file's real size, and if a block with more pieces follows."""
-    pieces = _parse_old_pieces(block, 386, _OLD_PIECES_IN_HEADER)
-    return pieces, parse_number(block[483:495]), block[482] != 0
+_PIECE_BYTES = 24  # what a piece takes in the old format
 
 
-def parse_old_extension(block: bytes) -> tuple[Map, bool]:
-    return _parse_old_pieces(block, 0, _OLD_PIECES_IN_EXTENSION), block[504] != 0
+class Sparse(NamedTuple):
+    """A sparse file: its length with the holes, the bytes that are stored, and where they belong."""
+
+    real_size: int
+    stored_size: int
+    pieces: _Pieces
 
 
-def _parse_old_pieces(block: bytes, start: int, count: int) -> Map:
+def read_map(entry: Entry, block: bytes, take: Callable[[int], bytes], *, max_bytes: int) -> Sparse:
+    """Read the map of an entry with the header `block`; more of the archive comes from `take`."""
+    records = entry.sparse_records
+    stored_size = entry.size
+    if records is None:
+        pieces, real_size = _read_old_map(block, take, max_bytes)
+    else:
+        version = records.get(b"major", b"0"), records.get(b"minor", b"0")
+        real_size = parse_decimal(records.get(b"realsize", records.get(b"size", b"")))
+        if version == (b"1", b"0"):
+            pieces, map_bytes = _read_map_text(take, max_bytes)
+            stored_size -= map_bytes
+        elif version in ((b"0", b"0"), (b"0", b"1")) and b"map" in records:
+            numbers = records[b"map"].split(b",") if records[b"map"] else []
+            pieces = _pair(numbers)
+        else:
+            raise BadTarError("it is a sparse file of an unknown format")
+    _check_pieces(pieces, real_size, stored_size)
+    return Sparse(real_size, stored_size, pieces)
+
+
+def encode_map(sparse: Sparse) -> bytes:
+    """Write a map as format 1.0 has it, padded to whole blocks."""
+    listed = sparse.pieces or [(sparse.real_size, 0)]
+    text = b"%d\n" % len(listed) + b"".join([b"%d\n%d\n" % piece for piece in listed])
+    return text + bytes(-len(text) % BLOCK)
+
+
+def _read_old_map(block: bytes, take: Callable[[int], bytes], max_bytes: int) -> tuple[_Pieces, int]:
+    """Read a map of type S: four pieces in the header, 21 in each block that follows it."""
+    real_size = parse_number(block[483:495])
+    pieces = _old_pieces(block[386:482])
+    is_continued = block[482] != 0
+    while is_continued:
+        block = take(BLOCK)
+        pieces += _old_pieces(block[:504])
+        is_continued = block[504] != 0
+        _check_count(len(pieces), max_bytes)
+    return pieces, real_size
+
+
+def _old_pieces(table: bytes) -> _Pieces:
     pieces = []
-    for position in range(start, start + 24 * count, 24):
-        offset, size = block[position : position + 12], block[position + 12 : position + 24]
+    for start in range(0, len(table), 24):
+        offset, size = table[start : start + 12], table[start + 12 : start + 24]
         if size[0] == 0:
             break
         pieces.append((parse_number(offset), parse_number(size)))
     return pieces
 
 
-def parse_map_record(value: bytes) -> Map:
-    """Read GNU.sparse.map of format 0.1."""
-    numbers = [parse_decimal(number) for number in value.split(b",")] if value else []
+def _read_map_text(take: Callable[[int], bytes], max_bytes: int) -> tuple[_Pieces, int]:
+    """Read a map of format 1.0 and its size: numbers on lines, the first of them that of the pieces."""
+    table = take(BLOCK)
+    count = parse_decimal(table.partition(b"\n")[0])
+    _check_count(count, max_bytes)
+    blocks = [table]
+    missing = 2 * count + 1 - table.count(b"\n")
+    while missing > 0:
+        block = take(BLOCK)
+        missing -= block.count(b"\n")
+        blocks.append(block)
+        _check_count(len(blocks) * BLOCK // _PIECE_BYTES, max_bytes)
+    table = b"".join(blocks)
+    return _pair(table.split(b"\n")[1 : 2 * count + 1]), len(table)
+
+
+def _pair(numbers: list[bytes]) -> _Pieces:
     if len(numbers) % 2:
         raise BadTarError("its sparse map ends in the middle of a piece")
-    return list(zip(numbers[::2], numbers[1::2], strict=True))
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return [(parse_decimal(offset), parse_decimal(size)) for offset, size in pairs]
 
 
-def parse_map_lines(lines: list[bytes]) -> Map:
-    """Read the numbers of format 1.0, of which the first counted the pieces."""
-    numbers = [parse_decimal(line) for line in lines]
-    return list(zip(numbers[::2], numbers[1::2], strict=True))
+def _check_count(count: int, max_bytes: int) -> None:
+    if count * _PIECE_BYTES > max_bytes:
+        raise BadTarError(f"its sparse map has more than {max_bytes} bytes")
 
 
-def check_map(pieces: Map, real_size: int, stored_size: int) -> None:
+def _check_pieces(pieces: _Pieces, real_size: int, stored_size: int) -> None:
     """See that every reader would understand the map in the same way."""
-    end = 0
-    total = 0
-    for index, (offset, size) in enumerate(pieces):
+    end = total = 0
+    is_at_block = True
+    for offset, size in pieces:
         if offset < end or size < 0:
             raise BadTarError("its sparse map has pieces that overlap")
-        if size % BLOCK and any(later for _, later in pieces[index + 1 :]):
+        # Some readers expect every piece to start at a block of the archive, others do not.
+        if size and not is_at_block:
             raise BadTarError("its sparse map has a piece that does not end with a block")
+        is_at_block = is_at_block and size % BLOCK == 0
         end = offset + size
         total += size
     if end > real_size:
         raise BadTarError("its sparse map is longer than the file")
     if total != stored_size:
         raise BadTarError(f"its sparse map covers {total} bytes, but {stored_size} are stored")
-
-
-def encode_map(pieces: Map, real_size: int) -> bytes:
-    """Write a map as format 1.0 has it, padded to whole blocks."""
-    listed = pieces or [(real_size, 0)]
-    text = b"%d\n" % len(listed) + b"".join(b"%d\n%d\n" % piece for piece in listed)
-    return text + bytes(-len(text) % BLOCK)

@@ -1,4 +1,4 @@
-"""You: the user's entries in passwd, group, shadow and gshadow (passwd(5), group(5), shadow(5), gshadow(5))."""
+"""You: the user's entries in passwd(5), group(5), shadow(5) and gshadow(5)."""
 
 from __future__ import annotations
 

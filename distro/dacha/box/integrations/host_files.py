@@ -35,7 +35,7 @@ class HostFilesIntegration(Integration):
         home = context.account.home
         if not os.path.isdir(home):
             raise DachaError(f"the home directory {home} does not exist", hint="create it, or set HOME")
-        paths = ["/tmp"]
+        paths = ["/tmp"]  # noqa: S108  (the box shares it, sockets and all)
         # A home that is a symbolic link on the host is reached by both names.
         for path in (context.runtime_directory, os.path.realpath(home), home):
             if path and path not in paths and path != "/":
