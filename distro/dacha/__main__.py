@@ -52,6 +52,10 @@ def _run_verb(handler: str, line: object) -> int:
         from dacha.cli.report import report
 
         return report(error)
+    except (Exception, KeyboardInterrupt) as error:
+        from dacha.cli.report import report_unexpected
+
+        return report_unexpected(error)
     return code
 
 

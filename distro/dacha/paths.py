@@ -80,7 +80,10 @@ def shipped(kind: str) -> str:
 
 
 def find_packages() -> None:
-    """Make other packages importable, which the launcher's `python -S` keeps from happening."""
+    """Make other projects' packages importable, which the launcher's `python -S` keeps from happening.
+
+    Called right before the import of one that a quick verb needs only sometimes.
+    """
     import site
 
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"

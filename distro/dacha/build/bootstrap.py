@@ -72,7 +72,10 @@ def _mmdebstrap(entry: Entry) -> list[str]:
 
 
 _TOOLS: dict[str, Callable[[Entry], list[str]]] = {"mmdebstrap": _mmdebstrap}
-_STEP = re.compile(r"^I: (.+?)(?:\.\.\.)?$")
+# What it says before the first of these is about itself.
+_STEP = re.compile(
+    r"^I: ((?:running apt-get|downloading|extracting|installing|cleaning|creating) .+?)(?:\.\.\.)?$"
+)
 
 
 class Bootstrap:
@@ -107,7 +110,7 @@ class Bootstrap:
                 text = line.strip()
                 if match := _STEP.match(text):
                     self._progress.step(f"{self._entry.title}: {match[1]}")
-                elif text:
+                elif text and not text.startswith("I: "):
                     self._messages = [*self._messages[-20:], text]
 
     def finish(self) -> None:

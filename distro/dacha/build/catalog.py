@@ -23,6 +23,7 @@ class Entry(NamedTuple):
 
 
 def _load(path: str) -> list[Entry]:
+    paths.find_packages()
     import yaml
 
     with open(path, encoding="utf-8") as file:

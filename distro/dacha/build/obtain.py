@@ -19,7 +19,7 @@ from dacha.registry import reference as references
 from dacha.registry.compression import decompressed
 from dacha.registry.layout import Layout
 from dacha.registry.reference import Reference
-from dacha.storage import images, layers
+from dacha.storage import images, layers, unpack
 from dacha.storage.images import Image
 from dacha.userns.outer import OuterMaps
 
@@ -73,7 +73,7 @@ def _load_layout(
         if layers.find(connection, diff_id) is None:
             progress.step(f"layer {number} of {len(found.layers)}")
             source = CountingSource(layout.open_layer(layer), progress)
-            layers.add(connection, maps, decompressed(source), expected=diff_id)
+            unpack.add_layer(connection, maps, decompressed(source), expected=diff_id)
     return images.add(connection, found.id, found.configuration, found.diff_ids, name, str(reference))
 
 
@@ -86,7 +86,7 @@ def _load_archive(
         raise ImageNotFoundError(f"cannot read {reference.path}: {error.strerror}") from error
     with file:
         progress.step(f"unpacking {os.path.basename(reference.path)}")
-        layer = layers.add(connection, maps, decompressed(CountingSource(file, progress)))
+        layer = unpack.add_layer(connection, maps, decompressed(CountingSource(file, progress)))
     return _add_single_layer(connection, layer.diff_id, name, str(reference))
 
 
@@ -102,7 +102,7 @@ def _bootstrap(
         )
     bootstrap = Bootstrap(entry, progress)
     try:
-        layer = layers.add(connection, maps, CountingSource(bootstrap, progress))
+        layer = unpack.add_layer(connection, maps, CountingSource(bootstrap, progress))
     except BaseException:
         bootstrap.abandon()
         raise

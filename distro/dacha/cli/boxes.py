@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 
 from dacha import __version__, paths
@@ -12,6 +13,7 @@ from dacha.engine import state
 from dacha.errors import BoxNotFoundError, DachaError, UsageError
 from dacha.fast.grammar import Line
 from dacha.storage import database
+from dacha.storage.images import Image
 
 
 def version(_line: Line) -> int:
@@ -95,22 +97,31 @@ def create(line: Line) -> int:
 
 def _create(request: object, *, quiet: bool = False) -> Box:
     from dacha.box.create import Request, create
-    from dacha.build.obtain import obtain
-    from dacha.cli.progress import show_progress
-    from dacha.linux import account
-    from dacha.userns import outer
+    from dacha.storage import images
 
     assert isinstance(request, Request)  # noqa: S101
     connection = database.open_database()
     try:
         if definition.find(connection, request.name) is not None:
             raise definition.BoxExistsError(request.name)
-        maps = outer.outer_maps(account.calling_account())
-        with show_progress(quiet=quiet) as progress:
-            image = obtain(connection, maps, request.image, progress)
+        image = images.find(connection, request.image)
+        if image is None:
+            image = _obtain(connection, request.image, quiet=quiet)
     finally:
         connection.close()
     return create(request, image)
+
+
+def _obtain(connection: sqlite3.Connection, reference: str, *, quiet: bool) -> Image:
+    """Bring an image into the store, with progress."""
+    from dacha.build.obtain import obtain
+    from dacha.cli.progress import show_progress
+    from dacha.linux import account
+    from dacha.userns import outer
+
+    maps = outer.outer_maps(account.calling_account())
+    with show_progress(quiet=quiet) as progress:
+        return obtain(connection, maps, reference, progress)
 
 
 def _is_image(name: str) -> bool:
@@ -125,14 +136,12 @@ def _is_image(name: str) -> bool:
             return True
     finally:
         connection.close()
-    paths.find_packages()
     from dacha.build import catalog
 
     return catalog.find(name) is not None
 
 
 def _default_image() -> str:
-    paths.find_packages()
     from dacha.build import catalog
 
     return catalog.default_name()

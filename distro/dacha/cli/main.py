@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from dacha import __version__
-from dacha.cli.report import report
+from dacha.cli.report import report, report_unexpected
 from dacha.errors import DachaError
 from dacha.fast import verbs
 from dacha.fast.grammar import FLAG, LIST, NOTHING, TEXT, Line, Verb
@@ -101,7 +101,7 @@ def make_app() -> typer.Typer:
 
 
 def main(words: list[str]) -> int:
-    """Run a command line; the exit code. What typer calls a usage error ends with 125, as all of ours do."""
+    """Run a command line; the exit code. A usage error ends with 125, as all our own failures do."""
     try:
         result = make_app()(words, prog_name="dacha", standalone_mode=False)
     except DachaError as error:
@@ -110,10 +110,10 @@ def main(words: list[str]) -> int:
         return 130
     except typer.Exit as error:
         return error.exit_code
-    except Exception as error:
-        show = getattr(error, "show", None)
+    except (Exception, KeyboardInterrupt) as error:
+        show = getattr(error, "show", None)  # what typer calls a usage error
         if show is None:
-            raise
+            return report_unexpected(error)
         show(file=sys.stderr)
         return DachaError.exit_code
     return result if isinstance(result, int) else 0

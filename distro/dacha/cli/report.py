@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from dacha.errors import DachaError
@@ -15,3 +16,23 @@ def report(error: DachaError) -> int:
         sys.stderr.write(f"hint: {error.hint}\n")
     sys.stderr.flush()
     return error.exit_code
+
+
+def report_unexpected(error: BaseException) -> int:
+    """Say what nobody foresaw: the system's refusals in its own words, a bug as one.
+
+    With DACHA_DEBUG set, the traceback is shown.
+    """
+    if os.environ.get("DACHA_DEBUG"):
+        raise error
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return report(DachaError(f"{error.strerror or error}{where}"))
+    return report(
+        DachaError(
+            f"a bug: {type(error).__name__}: {error}",
+            hint="run it again with DACHA_DEBUG=1, and report what that shows",
+        )
+    )

@@ -24,8 +24,8 @@ class ChildError(DachaError):
 def run_in_child(task: Callable[[], bytes]) -> bytes:
     """Run `task` in a forked child and return what it returns.
 
-    A DachaError or OSError in the child is raised here as ChildError; for any other
-    exception, a bug, the child prints its traceback.
+    What is raised in the child is raised here as ChildError; with DACHA_DEBUG set, the
+    child shows the traceback of what is a bug.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
     sys.stdout.flush()
@@ -59,11 +59,15 @@ def _run(task: Callable[[], bytes], writer: int) -> None:
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             report = marshal.dumps(("failed", f"{error.strerror or error}{where}", "", 125))
+        except Exception as error:  # a bug: its traceback is here, or nowhere
+            if os.environ.get("DACHA_DEBUG"):
+                sys.excepthook(*sys.exc_info())
+            text = f"a bug: {type(error).__name__}: {error}"
+            hint = "run it again with DACHA_DEBUG=1, and report what that shows"
+            report = marshal.dumps(("failed", text, hint, 125))
         with os.fdopen(writer, "wb") as file:
             file.write(report)
         code = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
     finally:
+        sys.stderr.flush()
         os._exit(code)

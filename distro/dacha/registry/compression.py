@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+from dacha import paths
 from dacha.errors import BadImageError
 from dacha.registry.digest import Readable
 
@@ -24,6 +25,7 @@ class _Decompressor(Protocol):
 
 
 def _zstd() -> _Decompressor:
+    paths.find_packages()
     import zstandard
 
     decompressor: _Decompressor = zstandard.ZstdDecompressor(

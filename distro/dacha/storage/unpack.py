@@ -1,0 +1,176 @@
+"""Unpack archives into layers.
+
+A layer grows in a staging directory and counts once it is on disk (syncfs), renamed into
+place and named by the database, in this order.
+
+Who unpacks: this process reads, checks and rewrites the archive (`storage.tarstream`); GNU
+tar, a grandchild in the shifted namespace, writes the files. The child between them waits
+for tar, then makes directories opaque, and reports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+from typing import Protocol
+
+from dacha import paths
+from dacha.errors import BadImageError, DachaError
+from dacha.linux import child, files, process
+from dacha.storage import staging, tarstream
+from dacha.storage.database import transaction
+from dacha.storage.layers import Layer, find
+from dacha.userns import outer
+from dacha.userns.outer import OuterMaps
+
+_OPAQUE_XATTR = "user.overlay.opaque"  # overlayfs with userxattr: Documentation/filesystems/overlayfs.rst
+
+
+class Source(Protocol):
+    """Where an uncompressed tar comes from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end. Raises BadImageError for damage found on the way."""
+        ...
+
+
+def _remove_in_outer(maps: OuterMaps, trees: list[str]) -> None:
+    """Delete trees whose files belong to ids that only H has."""
+
+    def task() -> bytes:
+        outer.enter(maps, None)
+        process.remove_tree(*trees)
+        return b""
+
+    child.run_in_child(task)
+
+
+def add_layer(
+    connection: sqlite3.Connection, maps: OuterMaps, source: Source, *, expected: str = ""
+) -> Layer:
+    """Unpack an archive into the store and return its layer, the one there already if there is one.
+
+    Raises BadImageError for a damaged or hostile archive, or one that is not the
+    `expected` diffID, and DachaError where it cannot be written; the store is unchanged then.
+    """
+    with staging.staging_directory("layer", lambda path: _remove_in_outer(maps, [path])) as place:
+        facts = _unpack(maps, source, place)
+        if expected and facts.diff_id != expected:
+            raise BadImageError(f"the layer is {facts.diff_id}, not {expected} as its image says")
+        layer = Layer(
+            facts.diff_id,
+            facts.diff_id.removeprefix("sha256:")[:24],
+            facts.size_bytes,
+            frozenset(uid for uid, _ in facts.owners),
+            frozenset(gid for _, gid in facts.owners),
+        )
+        files.syncfs(place)
+        with transaction(connection):
+            existing = find(connection, facts.diff_id)
+            if existing is not None:
+                return existing
+            home = f"{paths.data_root()}/layers"
+            os.makedirs(home, mode=0o700, exist_ok=True)
+            target = f"{home}/{layer.directory}"
+            if os.path.lexists(target):  # left by a process that died between rename and commit
+                staging.move_to_trash(target)
+            os.rename(place, target)
+            connection.execute(
+                "INSERT INTO layers (diff_id, directory, size, uids, gids) VALUES (?, ?, ?, ?, ?)",
+                (
+                    layer.diff_id,
+                    layer.directory,
+                    layer.size_bytes,
+                    json.dumps(sorted(layer.uids)),
+                    json.dumps(sorted(layer.gids)),
+                ),
+            )
+    return layer
+
+
+def _unpack(maps: OuterMaps, source: Source, place: str) -> tarstream.LayerFacts:
+    archive_reader, archive_writer = os.pipe2(os.O_CLOEXEC)
+    order_reader, order_writer = os.pipe2(os.O_CLOEXEC)
+    error_reader, error_writer = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(error_writer, False)  # a tar with more to say than a pipe holds must not wait for us
+    pid = os.fork()
+    if pid == 0:
+        os.close(archive_writer)
+        os.close(order_writer)
+        _unpacker(maps, place, archive_reader, order_reader, error_writer)
+    os.close(archive_reader)
+    os.close(order_reader)
+    os.close(error_writer)
+    facts = None
+    try:
+        try:
+            facts = tarstream.rewrite(source, archive_writer, tarstream.Limits(max_id=maps.available - 1))
+        except BrokenPipeError:
+            facts = None  # tar has died: its own words say why
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            os.close(archive_writer)
+        if facts is not None:
+            order = b"\0".join([b"commit", *(os.fsencode(name) for name in facts.opaque)])
+            _write_order(order_writer, order)
+    finally:
+        os.close(order_writer)
+        with os.fdopen(error_reader, "rb") as file:
+            errors = file.read().decode(errors="replace")
+        code = process.wait(pid)
+    if facts is None or code != 0:
+        lines = [line for line in errors.splitlines() if line.strip()]
+        reason = lines[0] if lines else f"exit code {code}"
+        hint = "free some space" if "No space left" in errors or "quota" in errors.lower() else ""
+        raise DachaError(f"cannot unpack the layer: {reason}", hint=hint)
+    return facts
+
+
+def _write_order(fd: int, order: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the unpacker has failed, and its exit code will say so
+        files.write_whole(fd, order)
+
+
+def _unpacker(maps: OuterMaps, place: str, archive: int, order: int, errors: int) -> None:
+    """The child's life: in H, then in the shifted namespace; it never returns."""
+    code = 1
+    try:
+        os.dup2(errors, 2)
+        outer.enter(maps, None)
+        top = f"{place}/{maps.view}"
+        os.mkdir(top, 0o755)
+        os.chown(top, maps.first, maps.first)
+        # Held open: in the shifted namespace a home of mode 0700 is no path any more.
+        root = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+        tar = process.find_program("tar")
+        outer.enter_shifted(maps)
+        os.fchdir(root)
+        pid = process.spawn([tar, *tarstream.TAR_EXTRACT_OPTIONS], stdin=archive)
+        os.close(archive)
+        code = process.wait(pid)
+        if code == 0:
+            code = _carry_out(root, order)
+    except (DachaError, OSError) as error:
+        os.write(2, f"{error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def _carry_out(root: int, order: int) -> int:
+    with os.fdopen(order, "rb") as file:
+        command, *opaque = file.read().split(b"\0")
+    if command != b"commit":
+        return 1
+    for name in opaque:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        fd = files.openat2(
+            root, os.fsdecode(name) or ".", flags, files.RESOLVE_BENEATH | files.RESOLVE_NO_SYMLINKS
+        )
+        os.setxattr(fd, _OPAQUE_XATTR, b"y")
+        os.close(fd)
+    return 0
