@@ -109,8 +109,6 @@ enum { /* from the kernel's headers, the same on both machine types */
 
 static int failure_code = 1; /* what this program ends with when it fails */
 
-/* ---- strings ------------------------------------------------------------------------- */
-
 static size length(const char *text)
 {
     size n = 0;
@@ -134,8 +132,6 @@ static int matches(const char *variable, const char *pattern)
             return 1; /* the pattern is a NAME=VALUE itself */
     return (*pattern == '*' && !pattern[1]) || (!*pattern && *variable == '=');
 }
-
-/* ---- failing ------------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
@@ -184,8 +180,6 @@ static _Noreturn void fail(const char *what, const char *which, long error)
     quit(failure_code);
 }
 
-/* ---- memory and numbers -------------------------------------------------------------- */
-
 static void *map(size bytes, int flags, int fd)
 {
     long at = syscall6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | flags, fd, 0);
@@ -230,8 +224,6 @@ static unsigned int number_of(const char *text)
 {
     return parse_number(&text, '\0');
 }
-
-/* ---- the environment ----------------------------------------------------------------- */
 
 /* Put the caller's environment in a memory file, as it is. */
 static long save_environment(char **env)
@@ -296,8 +288,6 @@ static char **restore_environment(int fd, char **words, int count)
             set_variable(env, *words + 1, **words == '=');
     return env;
 }
-
-/* ---- sudo --dacha-become ------------------------------------------------------------- */
 
 static void set_groups(const char *list)
 {
@@ -383,8 +373,6 @@ static _Noreturn void become(int argc, char **argv, char **env)
     }
     run(program, command, env); /* command[-1] is the "--" */
 }
-
-/* ---- sudo ARGS ----------------------------------------------------------------------- */
 
 /* Descriptors 0, 1 and 2 must be open, or the memory file would take the place of one. */
 static void open_standard_descriptors(void)

@@ -26,9 +26,7 @@ remove='-IFS -CDPATH -LOCALDOMAIN -RES_OPTIONS -HOSTALIASES -NLSPATH -PATH_LOCAL
 -TERMINFO -TERMPATH -TERMCAP -ENV -BASH_ENV -PS4 -GLOBIGNORE -BASHOPTS -SHELLOPTS
 -JAVA_TOOL_OPTIONS -PERLIO_DEBUG -PERLLIB -PERL5LIB -PERL5OPT -PERL5DB -FPATH -NULLCMD
 -READNULLCMD -ZDOTDIR -TMPPREFIX -PYTHONHOME -PYTHONPATH -PYTHONINSPECT -PYTHONUSERBASE
--RUBYLIB -RUBYOPT -USER -LOGNAME -PATH -SUDO_*'
-
-# ---- messages ---------------------------------------------------------------------------
+-RUBYLIB -RUBYOPT -USER -LOGNAME -PATH'
 
 die() {
     printf 'sudo: %s\n' "$1" >&2
@@ -77,23 +75,21 @@ print_help() {
         'A box never asks for a password: -A, -B, -K, -k, -N, -n, -p, -S and -v change nothing.'
 }
 
-# ---- words for the program --------------------------------------------------------------
-
 # A shell has one list only, "$@", and that holds the command. Further words are gathered
 # in a string, quoted, for `eval` to take apart.
 quote() {
     quoted=''
-    tail=$1
+    unquoted=$1
     while :; do
-        case $tail in
+        case $unquoted in
         *\'*)
-            quoted="$quoted${tail%%\'*}'\\''"
-            tail=${tail#*\'}
+            quoted="$quoted${unquoted%%\'*}'\\''"
+            unquoted=${unquoted#*\'}
             ;;
         *) break ;;
         esac
     done
-    quoted="'$quoted$tail'"
+    quoted="'$quoted$unquoted'"
 }
 
 words=''
@@ -119,8 +115,6 @@ join_escaped() {
     done
     joined=${joined% }
 }
-
-# ---- accounts ---------------------------------------------------------------------------
 
 # "#007" -> "#7"; all else stays as it is.
 normalize() {
@@ -173,8 +167,6 @@ add_groups_of() {
     done </etc/group
 }
 
-# ---- commands ---------------------------------------------------------------------------
-
 is_program() {
     [ -f "$1" ] && [ -x "$1" ]
 }
@@ -196,8 +188,6 @@ find_command() {
         ;;
     esac
 }
-
-# ---- options ----------------------------------------------------------------------------
 
 mode='' background='' directory='' environment='' set_home='' forget='' keep_groups='' timeout='' root=''
 start_shell='' target='' target_group='' listed_user='' close_from=3 kept='' variables=''
@@ -409,8 +399,6 @@ version)
 remove) exit ;;
 esac
 
-# ---- who ---------------------------------------------------------------------------------
-
 find_user "#$SUDO_UID" || user=$SUDO_UID uid=$SUDO_UID gid=$SUDO_GID home=/ shell=/bin/sh
 caller=$user
 caller_shell=${SHELL:-$shell}
@@ -454,8 +442,6 @@ if [ "$mode" = list ]; then
     exit
 fi
 
-# ---- what --------------------------------------------------------------------------------
-
 [ -z "$timeout" ] || die 'sorry, you are not allowed set a command timeout'
 [ -z "$root" ] || die "you are not permitted to use the -R option with ${1:-$shell}"
 
@@ -488,8 +474,6 @@ shift
 [ "$mode" = edit ] || command="$program${*:+ $*}"
 # An argument has its limit in the kernel; sudo, too, cuts this one.
 [ ${#command} -le 4096 ] || command=$(printf '%.4096s' "$command")
-
-# ---- do it -------------------------------------------------------------------------------
 
 # The first rule that names a variable counts: what the options say, then the defaults.
 if [ "$start_shell" = login ]; then
