@@ -14,6 +14,7 @@ from dacha.box import definition
 from dacha.box.definition import Box
 from dacha.box.edits import Editor
 from dacha.box.integrations import ALL, Context
+from dacha.box.placement import Placement
 from dacha.box.tree import LayerStack
 from dacha.engine import crun, state
 from dacha.engine.spec import Container, Mount
@@ -109,61 +110,32 @@ def _make_helpers() -> str:
     return directory
 
 
-def _make_cgroup(name: str) -> tuple[str, str]:
-    """A cgroup for the box: its path in the tree and its directory; both empty where none may be made.
-
-    Where systemd runs, this process first moves into a transient scope: nobody but root
-    may move a process from a login session's scope into a cgroup of the user's manager.
-    """
-    from dacha.linux import systemd
-
-    if systemd.has_manager():
-        unit = f"dacha-{name}-{os.getpid()}.scope"
-        systemd.start_scope(unit, os.getpid(), description=f"dacha box {name}")
-        top = cgroup.own_path()
-    else:
-        top = cgroup.delegated_path()
-    if not top:
-        return "", ""
-    path = f"{top.rstrip('/')}/dacha-{name}"
-    directory = cgroup.tree() + path
-    if os.path.isdir(directory):  # of a box that died with its machine's state
-        cgroup.kill(directory)
-        cgroup.wait_until_empty(directory, 2.0)
-        cgroup.remove(directory)
-    os.mkdir(directory)
-    return path, directory
-
-
 def _launch(
     box: Box, caller: Account, maps: OuterMaps, stack: list[Layer], runtime: str, helpers: str
 ) -> bytes:
     """The child's work: into H, mount, plan, and let crun make the box."""
-    cgroup_path, cgroup_directory = _make_cgroup(box.name)
-    try:
-        with launcher.launch(maps, state.any_live_pid):
-            _show_unified_tree()
-            # The host's tree as it is before the root is mounted: all binds come from here,
-            # so the box does not find its own root once more below /run/host.
-            mounts.bind("/", f"{runtime}/host", recursive=True)
-            store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            lowers = lower_directories(stack, caller, maps)
-            context = _prepare_layers(box, caller, maps, store, lowers, runtime, helpers)
-            overlay.mount(
-                paths.data_root(),
-                f"{runtime}/root",
-                [f"{box.directory}/integration", *lowers],
-                f"{box.directory}/upper",
-                f"{box.directory}/work",
-            )
-            started = _run(context, cgroup_path, cgroup_directory)
-            state.write(started)
-    except BaseException:
-        if cgroup_directory:
-            cgroup.kill(cgroup_directory)
-            cgroup.wait_until_empty(cgroup_directory, 2.0)
-            cgroup.remove(cgroup_directory)
-        raise
+    placement = Placement(box.name)
+    with launcher.launch(maps, state.any_live_pid):
+        _show_unified_tree()
+        # The host's tree as it is before the root is mounted: all binds come from here,
+        # so the box does not find its own root once more below /run/host.
+        mounts.bind("/", f"{runtime}/host", recursive=True)
+        store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lowers = lower_directories(stack, caller, maps)
+        context = _prepare_layers(box, caller, maps, store, lowers, runtime, helpers)
+        overlay.mount(
+            paths.data_root(),
+            f"{runtime}/root",
+            [f"{box.directory}/integration", *lowers],
+            f"{box.directory}/upper",
+            f"{box.directory}/work",
+        )
+        try:
+            placement.make()
+            state.write(_run(context, placement))
+        except BaseException:
+            placement.remove()
+            raise
     return b""
 
 
@@ -216,7 +188,7 @@ def _prepare_layers(
     return context
 
 
-def _run(context: Context, cgroup_path: str, cgroup_directory: str) -> State:
+def _run(context: Context, placement: Placement) -> State:
     box, caller, maps = context.box, context.account, context.maps
     own = namespaces.NEWNS | namespaces.NEWPID | namespaces.NEWUTS | namespaces.NEWCGROUP
     if not maps.is_initial:
@@ -233,9 +205,7 @@ def _run(context: Context, cgroup_path: str, cgroup_directory: str) -> State:
         uids=maps.box_uids(caller.uid),
         gids=maps.box_gids(caller.gid),
         namespaces=own,
-        # crun gets a child: it gives a container's cgroup away to the container's root, and the
-        # box's own must stay the user's, for sessions to be born beside it.
-        cgroup=f"{cgroup_path}/init" if cgroup_path else "",
+        cgroup=placement.init,
     )
     pid = crun.run_detached(box.id, container, context.runtime)
     return State(
@@ -244,7 +214,7 @@ def _run(context: Context, cgroup_path: str, cgroup_directory: str) -> State:
         pid=pid,
         start_time=process.start_time(pid),
         namespaces=own,
-        cgroup=cgroup_directory,
+        cgroup=placement.directory,
         user=caller.name,
         uid=caller.uid,
         gid=caller.gid,

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from dacha import paths
 from dacha.build import catalog
@@ -72,8 +72,9 @@ def _load_layout(
     for number, (layer, diff_id) in enumerate(zip(found.layers, found.diff_ids, strict=True), start=1):
         if layers.find(connection, diff_id) is None:
             progress.step(f"layer {number} of {len(found.layers)}")
-            source = CountingSource(layout.open_layer(layer), progress)
-            unpack.add_layer(connection, maps, decompressed(source), expected=diff_id)
+            with closing(layout.open_layer(layer)) as blob:
+                source = decompressed(CountingSource(blob, progress))
+                unpack.add_layer(connection, maps, source, expected=diff_id)
     return images.add(connection, found.id, found.configuration, found.diff_ids, name, str(reference))
 
 

@@ -10,7 +10,7 @@ import marshal
 import os
 
 from dacha import paths
-from dacha.linux import files, process
+from dacha.linux import process
 
 _FORMAT = 1
 
@@ -60,6 +60,8 @@ def path_of(name: str) -> str:
 
 def write(state: State) -> None:
     """Put the state in place; from then on the box is running."""
+    from dacha.linux import files  # which readers, above all the fast lane, have no use for
+
     fields: dict[str, object] = {name: getattr(state, name) for name in State.__slots__}
     fields["format"] = _FORMAT
     files.replace_file(path_of(state.name), marshal.dumps(fields))

@@ -31,6 +31,10 @@ _MAX_PENDING = 1 << 20
 _Attributes = list[int | list[bytes | int]]
 
 
+class _EndedError(Exception):
+    """The outer terminal has hung up, or somebody ends us."""
+
+
 class Terminal:
     """The outer terminal on descriptors 0 and 1, and a new one in the box. Made after the box is joined."""
 
@@ -42,6 +46,7 @@ class Terminal:
         termios.tcsetattr(self._slave, termios.TCSANOW, self._saved)
         self._pending = b""  # typed, and not yet taken by the command
         self._ended_by = 0
+        self._is_relaying = False
         self._copy_size()
 
     def _copy_size(self) -> None:
@@ -61,11 +66,13 @@ class Terminal:
         wake, pidfd = self._watch_signals(), os.pidfd_open(session.pid)
         termios.tcsetattr(0, termios.TCSADRAIN, _raw(self._saved))
         try:
-            self._pump(wake, pidfd)
-            if self._ended_by:
-                session.kill()
-            else:
+            try:
+                self._is_relaying = True
+                self._pump(wake, pidfd)
                 self._pass_output()
+                self._is_relaying = False
+            except _EndedError:
+                session.kill()
             code = session.wait()
         finally:
             try:
@@ -82,15 +89,18 @@ class Terminal:
             signals.signal(number, self._end)
         return reader
 
-    def _end(self, number: int, _frame: object) -> None:
-        self._ended_by = self._ended_by or number
+    def _end(self, number: int, _frame: object = None) -> None:
+        # It raises, since a write(2) to a terminal that nobody reads is taken up again otherwise.
+        if self._is_relaying and not self._ended_by:
+            self._ended_by = number
+            raise _EndedError
 
     def _pump(self, wake: int, pidfd: int) -> None:
         poll = select.poll()
         for fd in (wake, pidfd):
             poll.register(fd, select.POLLIN)
         is_open = True
-        while not self._ended_by:
+        while True:
             poll.register(0, select.POLLIN if len(self._pending) < _MAX_PENDING else 0)
             if is_open:
                 poll.register(self._master, select.POLLIN | (select.POLLOUT if self._pending else 0))
@@ -116,7 +126,7 @@ class Terminal:
         if data:
             self._pending += data
         else:
-            self._end(signals.SIGHUP, None)
+            self._end(signals.SIGHUP)
 
     def _pass_input(self) -> None:
         try:
@@ -141,8 +151,7 @@ class Terminal:
                 while data:
                     data = data[os.write(1, data) :]
             except OSError:
-                self._end(signals.SIGHUP, None)
-                return False
+                self._end(signals.SIGHUP)
             if once:
                 return True
 

@@ -38,8 +38,27 @@ def has_manager() -> bool:
     return True
 
 
-def start_scope(unit: str, pid: int, *, description: str = "") -> None:
-    """Start a scope that holds the process `pid`, and wait until it does.
+class PendingScope:
+    """A scope that systemd has been asked for, and is making."""
+
+    def __init__(self, connection: dbus.Connection, job: str, unit: str) -> None:
+        self._connection = connection
+        self._job = job
+        self._unit = unit
+
+    def wait(self) -> None:
+        """Wait until the process is in it. Raises SystemdError."""
+        try:
+            with self._connection as connection:
+                result = _wait_for_job(connection, self._job)
+        except (OSError, dbus.DBusError) as error:
+            raise _failure(f"start {self._unit}", error, self._unit) from error
+        if result != "done":
+            raise SystemdError(f"systemd cannot start {self._unit}: the job ended with '{result}'")
+
+
+def request_scope(unit: str, pid: int, *, description: str = "") -> PendingScope:
+    """Ask for a scope that holds the process `pid`. Other work may go on until `wait`.
 
     What is below the scope's cgroup is the caller's (`Delegate=`). systemd forgets the scope
     when its last process ends, however that ends. Raises SystemdError.
@@ -53,16 +72,23 @@ def start_scope(unit: str, pid: int, *, description: str = "") -> None:
     if description:
         properties.append(("Description", ("s", description)))
     try:
-        with _connect() as connection:
+        connection = _connect()
+        try:
             signature = "ssa(sv)a(sa(sv))"
             reply = connection.call(
                 _OBJECT, _MANAGER, "StartTransientUnit", signature, unit, "fail", properties, []
             )
-            result = _wait_for_job(connection, reply.values("o")[0])
+            return PendingScope(connection, str(reply.values("o")[0]), unit)
+        except BaseException:
+            connection.close()
+            raise
     except (OSError, dbus.DBusError) as error:
         raise _failure(f"start {unit}", error, unit) from error
-    if result != "done":
-        raise SystemdError(f"systemd cannot start {unit}: the job ended with '{result}'")
+
+
+def start_scope(unit: str, pid: int, *, description: str = "") -> None:
+    """`request_scope`, and wait for it."""
+    request_scope(unit, pid, description=description).wait()
 
 
 def stop_unit(unit: str) -> None:

@@ -13,7 +13,10 @@ from dacha.errors import BadImageError
 from dacha.registry.digest import Readable
 
 _CHUNK = 1 << 20
+# What goes into zlib and zstd at a time: all that comes out is held, and zstd makes 32768 bytes of one.
+_SLICE = 1 << 11
 _ZSTD_WINDOW_LOG_MAX = 27  # 128 MB: what zstd itself takes without being told otherwise
+_XZ_MEMORY_LIMIT = 1 << 28  # `xz -9` needs 65 MB
 
 
 class _Decompressor(Protocol):
@@ -21,61 +24,98 @@ class _Decompressor(Protocol):
     def unused_data(self) -> bytes: ...
     @property
     def eof(self) -> bool: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes | memoryview, /, max_length: int) -> bytes: ...
+
+
+class _Unlimited(Protocol):
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    def decompress(self, data: bytes | memoryview, /) -> bytes: ...
+
+
+class _Eager:
+    """A decompressor that gives out at once all that it can make of a slice."""
+
+    needs_input = True
+
+    def __init__(self, decompressor: _Unlimited) -> None:
+        self._decompressor = decompressor
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decompressor.unused_data
+
+    @property
+    def eof(self) -> bool:
+        return self._decompressor.eof
+
+    def decompress(self, data: bytes | memoryview, /, max_length: int) -> bytes:
+        return self._decompressor.decompress(data)
 
 
 def _zstd() -> _Decompressor:
     paths.find_packages()
     import zstandard
 
-    decompressor: _Decompressor = zstandard.ZstdDecompressor(
-        max_window_size=1 << _ZSTD_WINDOW_LOG_MAX
-    ).decompressobj()
-    return decompressor
+    return _Eager(zstandard.ZstdDecompressor(max_window_size=1 << _ZSTD_WINDOW_LOG_MAX).decompressobj())
 
 
 # (first bytes, how it is undone)
 _FORMATS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+    (b"\x1f\x8b", lambda: _Eager(zlib.decompressobj(31))),
     (b"\x28\xb5\x2f\xfd", _zstd),
-    (b"\xfd7zXZ\0", lzma.LZMADecompressor),
+    (b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_LIMIT)),
     (b"BZh", bz2.BZ2Decompressor),
 )
 
 
 class _Decompressed:
-    """The uncompressed stream; frames or members may follow one another."""
+    """The uncompressed stream; frames or members may follow one another.
+
+    What is held of it is bounded: a few bytes may stand for gigabytes.
+    """
 
     def __init__(self, source: Readable, first: bytes, make: Callable[[], _Decompressor]) -> None:
         self._source = source
-        self._input = first
+        self._input = memoryview(first)
+        self._unused: bytes | memoryview = b""  # what a frame has left of a slice
         self._make = make
         self._decompressor = make()
-        self._output = b""
+        self._output = memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
         while not self._output:
+            has_more = not (self._decompressor.needs_input or self._decompressor.eof)
+            data = b"" if has_more else self._unused or self._slice()
             if self._decompressor.eof:
-                self._input = self._decompressor.unused_data or self._source.read(_CHUNK)
-                if not self._input.strip(b"\0"):
+                if not bytes(data).strip(b"\0"):
                     self._drain()
                     return b""
                 self._decompressor = self._make()
-            data = self._input or self._source.read(_CHUNK)
-            self._input = b""
-            if not data:
+            if not data and not has_more:
                 raise BadImageError("the compressed layer is cut off")
             try:
-                self._output = self._decompressor.decompress(data)
+                self._output = memoryview(self._decompressor.decompress(data, max_length=_CHUNK))
             except Exception as error:  # each library has its own class for damage
                 raise BadImageError(f"the compressed layer is damaged: {error}") from error
-        data, self._output = self._output[:size], self._output[size:]
+            self._unused = self._decompressor.unused_data
+        piece, self._output = bytes(self._output[:size]), self._output[size:]
+        return piece
+
+    def _slice(self) -> memoryview:
+        if not self._input:
+            self._input = memoryview(self._source.read(_CHUNK))
+        data, self._input = self._input[:_SLICE], self._input[_SLICE:]
         return data
 
     def _drain(self) -> None:
         """Padding may follow; what is below us checks the digest at its end."""
-        while data := self._source.read(_CHUNK):
-            if data.strip(b"\0"):
+        while data := self._slice():
+            if bytes(data).strip(b"\0"):
                 raise BadImageError("garbage follows the compressed layer")
 
 

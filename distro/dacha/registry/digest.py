@@ -56,3 +56,7 @@ class VerifiedStream:
             if found != self._digest:
                 raise BadImageError(f"{self._what} is damaged: it is {found}, not {self._digest}")
         return data
+
+    def close(self) -> None:
+        """Close the file below."""
+        self._file.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+import stat
+from typing import IO, NamedTuple
 
 from dacha.errors import BadImageError, ImageNotFoundError
 from dacha.registry.digest import VerifiedStream, check_digest
@@ -54,7 +55,7 @@ class Layout:
 
     def image(self, tag: str = "") -> LayoutImage:
         """The image with that tag, or the only one there is. Raises BadImageError or ImageNotFoundError."""
-        with open(f"{self.directory}/index.json", "rb") as file:
+        with self._open("index.json", "index.json") as file:
             index = self._json(file.read(_MAX_JSON_BYTES + 1), "index.json")
         manifests = _objects(index, "manifests", "index.json")
         tags = {str(_object(entry.get("annotations", {})).get(_TAG, "")): entry for entry in manifests}
@@ -74,14 +75,8 @@ class Layout:
         return self._image(self._manifest(_descriptor(entry), 0))
 
     def open_layer(self, layer: Descriptor) -> VerifiedStream:
-        """The compressed layer, checked while it is read. The caller reads it to its end."""
-        path = self._blob(layer.digest)
-        try:
-            file = open(path, "rb")  # noqa: SIM115  (closed with the stream)
-        except OSError as error:
-            raise BadImageError(
-                f"layer {layer.digest} is missing in {self.directory}: {error.strerror}"
-            ) from error
+        """The compressed layer, checked while it is read. The caller reads it to its end, and closes it."""
+        file = self._open(self._blob(layer.digest), f"layer {layer.digest}")
         return VerifiedStream(file, layer.digest, layer.size_bytes, f"layer {layer.digest[:19]}")
 
     def _manifest(self, descriptor: Descriptor, depth: int) -> Json:
@@ -104,8 +99,8 @@ class Layout:
 
     def _image(self, manifest: Json) -> LayoutImage:
         config = _descriptor(_object(manifest.get("config")))
-        configuration = self._read(config).decode(errors="strict")
-        rootfs = _object(self._json(configuration.encode(), "the configuration").get("rootfs"))
+        configuration = self._read(config)
+        rootfs = _object(self._json(configuration, "the configuration").get("rootfs"))
         diff_ids = rootfs.get("diff_ids")
         if not isinstance(diff_ids, list):
             raise BadImageError("the image's configuration lists no layers (rootfs.diff_ids)")
@@ -113,35 +108,39 @@ class Layout:
         if len(layers) != len(diff_ids):
             raise BadImageError(f"the manifest lists {len(layers)} layers, the configuration {len(diff_ids)}")
         return LayoutImage(
-            config.digest, configuration, tuple(check_digest(each) for each in diff_ids), layers
+            config.digest, configuration.decode(), tuple(check_digest(each) for each in diff_ids), layers
         )
 
     def _blob(self, digest: str) -> str:
-        return f"{self.directory}/blobs/sha256/{check_digest(digest).removeprefix('sha256:')}"
+        return f"blobs/sha256/{check_digest(digest).removeprefix('sha256:')}"
+
+    def _open(self, path: str, what: str) -> IO[bytes]:
+        try:
+            # Not blocking: a FIFO in its place would let us wait for ever.
+            fd = os.open(f"{self.directory}/{path}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise BadImageError(f"{what} is missing in {self.directory}: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise BadImageError(f"{what} in {self.directory} is no regular file")
+        return open(fd, "rb")
 
     def _read(self, descriptor: Descriptor) -> bytes:
         if descriptor.size_bytes > _MAX_JSON_BYTES:
             raise BadImageError(
                 f"{descriptor.digest} is larger than any manifest ({descriptor.size_bytes} bytes)"
             )
-        try:
-            with open(self._blob(descriptor.digest), "rb") as file:
-                stream = VerifiedStream(
-                    file, descriptor.digest, descriptor.size_bytes, descriptor.digest[:19]
-                )
-                data = stream.read(_MAX_JSON_BYTES + 1)
-                stream.read(1)
-        except OSError as error:
-            raise BadImageError(
-                f"{descriptor.digest} is missing in {self.directory}: {error.strerror}"
-            ) from error
+        with self._open(self._blob(descriptor.digest), descriptor.digest) as file:
+            stream = VerifiedStream(file, descriptor.digest, descriptor.size_bytes, descriptor.digest[:19])
+            data = stream.read(_MAX_JSON_BYTES + 1)
+            stream.read(1)
         return data
 
     def _json(self, data: bytes, where: str) -> Json:
         if len(data) > _MAX_JSON_BYTES:
             raise BadImageError(f"{where} is larger than {_MAX_JSON_BYTES} bytes")
         try:
-            return _object(json.loads(data))
+            return _object(json.loads(data.decode()))  # UTF-8, and no other encoding that json would guess
         except (ValueError, RecursionError) as error:
             raise BadImageError(f"{where} is no JSON: {error}") from error
 

@@ -54,7 +54,7 @@ def parse(text: str) -> Reference:
 
 def _parse_path(text: str, transport: str, rest: str) -> Reference:
     path, colon, tag = rest.rpartition(":") if transport == "oci" else (rest, "", "")
-    if not colon or "/" in tag:
+    if not colon or not tag or "/" in tag:
         path, tag = rest, ""
     if not path or "\0" in text or "\n" in text:
         raise UsageError(f"'{text}' names no path", hint=f"write {transport}:PATH")

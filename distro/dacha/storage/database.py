@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from dacha import paths
 from dacha.errors import DachaError
+from dacha.linux.lock import FileLock
 
 _VERSION = 1
 _SCHEMA = """
@@ -83,7 +84,9 @@ def open_database() -> sqlite3.Connection:
     root = paths.data_root()
     try:
         os.makedirs(root, mode=0o700, exist_ok=True)
-        return _connect(f"{root}/dacha.db")
+        # The first one switches to WAL, for which SQLite does not wait until the others are out of the way.
+        with FileLock(f"{root}/dacha.db.lock"):
+            return _connect(f"{root}/dacha.db")
     except OSError as error:
         raise DachaError(f"cannot make the store {root}: {error.strerror}") from error
     except sqlite3.Error as error:
@@ -101,7 +104,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         yield connection
         connection.execute("COMMIT")
     except BaseException as error:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite has rolled back itself where the disk is full
+            connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
             raise DachaError(f"cannot write to the store: {error}") from error
         raise

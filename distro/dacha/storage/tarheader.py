@@ -145,9 +145,9 @@ def parse_records(data: bytes) -> dict[bytes, bytes]:
     start = 0
     while start < len(data):
         space = data.find(b" ", start, start + 20)
-        digits = data[start:space] if space > 0 else b""
+        digits = data[start : max(space, start)]
         end = start + int(digits) if digits.isdigit() else 0
-        if not space < end <= len(data) or data[end - 1] != 0x0A:
+        if not start < space < end <= len(data) or data[end - 1] != 0x0A:
             raise BadTarError("its extended header is damaged")
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
         if not equals or not key:

@@ -116,7 +116,9 @@ class Tree:
     def _place_in_new_parent(self, name: bytes, head: bytes) -> bytes:
         parts = components(name)
         if not parts or parts[-1] == b"..":
-            return self._walk(parts, follow_last=True)
+            path = self._walk(parts, follow_last=True)
+            self._make_directories(path.rpartition(b"/")[0])
+            return path
         parent = self._walk(parts[:-1], follow_last=True)
         self._make_directories(parent)
         prefix = parent + b"/" if parent else b""

@@ -33,7 +33,7 @@ def subordinate_ids(kind: str, user: str, uid: int) -> list[tuple[int, int]]:
     """The ranges of `user`; `kind` is 'uid' or 'gid'. Raises NoSubordinateIdsError."""
     path = f"/etc/sub{kind}"
     try:
-        with open(path) as file:
+        with open(path, errors="surrogateescape") as file:
             ranges = parse(file.read(), user, uid)
     except FileNotFoundError:
         ranges = []
