@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import signal
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-# The testbed has a Python, but no dacha installed: it mounts the repository at /repo.
-RUN = """
-import runpy, sys
-sys.path.insert(0, "/repo/distro")
-runpy.run_path("/repo/tests/systemd/in_session.py", run_name="__main__")
-"""
-
-
-def _facts(*wrapper: str) -> Any:
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to boot the testbed")
-    done = subprocess.run(
-        [REPOSITORY / "tests/testbed/enter-b", *wrapper, "/usr/bin/python3", "-IBc", RUN],
-        env={**os.environ, "TESTBED_REPO": os.fspath(REPOSITORY)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+from tests.lib.booted import facts_of
 
 
 @pytest.fixture(scope="module")
 def session() -> Any:
     """What happened in a login session of an ordinary user."""
-    return _facts()
+    return facts_of("in_session.py")
 
 
 @pytest.fixture(scope="module")
 def root() -> Any:
     """What happened to root."""
-    return _facts("sudo")
+    return facts_of("in_session.py", "sudo")
 
 
 def test_manager_of_the_user_answers(session: Any) -> None:

@@ -183,6 +183,7 @@ def _create_missing(name: str, image: str, missing: BoxNotFoundError, *, answers
     from dacha.box.create import Request
 
     if not image.startswith(("oci:", "tar:")) and not _is_image(image):
+        missing.hint = _suggestion(name) or missing.hint
         raise missing
     if not answers_yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -190,6 +191,16 @@ def _create_missing(name: str, image: str, missing: BoxNotFoundError, *, answers
         if not _confirm(f"There is no box '{name}'. Create it from the image '{image}'?"):
             raise missing
     _create(Request(name=name, image=image))
+
+
+def _suggestion(name: str) -> str:
+    """The box or image that somebody may have meant who wrote `name`."""
+    import difflib
+
+    from dacha.build import catalog
+
+    close = difflib.get_close_matches(name, [*_all_names(), *catalog.entries()], n=1)
+    return f"did you mean '{close[0]}'?" if close else ""
 
 
 def run(line: Line) -> int:
