@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from dacha import paths
-from dacha.errors import BoxNotFoundError, DachaError, UsageError
+from dacha.errors import BoxNotFoundError, DachaError, ImageNotFoundError, UsageError
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _MAX_NAME = 63  # a box's name is in a cgroup's, a unit's and a host's name
@@ -67,8 +67,11 @@ def check_name(name: str) -> str:
 
 def check_hostname(name: str) -> str:
     """Return `name` if a host may be called that (RFC 1123, and 64 bytes for the kernel)."""
-    allowed = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
-    if not name or len(name) > 64 or set(name) - allowed or not name[0].isalnum() or not name[-1].isalnum():
+    allowed = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+    labels = name.split(".")
+    if len(name) > 64 or any(
+        not label or set(label) - allowed or label[0] == "-" or label[-1] == "-" for label in labels
+    ):
         raise UsageError(f"'{name}' is no host name", hint="letters, digits, '-' and '.', at most 64")
     return name
 
@@ -77,10 +80,10 @@ def parse_volume(text: str) -> Volume:
     """Read SOURCE:TARGET[:OPTIONS] (podman-run(1), --volume, for paths of the host). Raises UsageError."""
     source, _, rest = text.partition(":")
     target, _, listed = rest.partition(":")
-    target = target or source
-    options = tuple(option for option in listed.split(",") if option)
     if source.startswith("~/"):
         source = os.path.expanduser(source)
+    target = target or source
+    options = tuple(option for option in listed.split(",") if option)
     if not source.startswith("/") or not target.startswith("/"):
         raise UsageError(
             f"'{text}' is no volume: both paths must be absolute", hint="write --volume /on/host:/in/box[:ro]"
@@ -90,7 +93,10 @@ def parse_volume(text: str) -> Volume:
         raise UsageError(f"'{text}': unknown volume option '{unknown[0]}'")
     if not os.path.exists(source):
         raise UsageError(f"'{text}': there is no {source} on the host", hint=f"mkdir -p {source}")
-    return Volume(os.path.normpath(source), os.path.normpath(target), options)
+    volume = Volume(os.path.normpath(source), os.path.normpath(target), options)
+    if volume.target == "/":
+        raise UsageError(f"'{text}': that would hide the box's root", hint="give it a directory: /data")
+    return volume
 
 
 _SELECT = "SELECT id, name, image, image_name, created, definition FROM boxes"
@@ -135,7 +141,7 @@ def insert(connection: sqlite3.Connection, box: Box) -> None:
     except sqlite3.IntegrityError as error:
         if find(connection, box.name) is not None:
             raise BoxExistsError(box.name) from error
-        raise
+        raise ImageNotFoundError(f"the image {box.image_name} was removed meanwhile") from error
 
 
 def delete(connection: sqlite3.Connection, box: Box) -> None:

@@ -77,7 +77,7 @@ class Editor:
             found = self._stack.find(path)
             status = found.status if found is not None else None
         else:
-            status = os.fstat(self._stack.layers[0])
+            status = os.fstat(self._stack.layers[0]) if self._stack.layers else None
         if status is not None:
             uid, gid = status.st_uid, status.st_gid
         os.chown(where, uid, gid, dir_fd=self._layer)

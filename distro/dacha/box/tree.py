@@ -7,6 +7,7 @@ inside the stack.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from dacha.linux import files
 
 _OPAQUE = "user.overlay.opaque"
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)  # the last for links that lead to nonsense
 _MAX_LINKS = 40  # as the kernel has it: path_resolution(7)
 
 
@@ -40,7 +42,9 @@ class LayerStack:
                 walked = f"{walked}/{part}" if walked else part
                 try:
                     status = os.stat(walked, dir_fd=layer, follow_symlinks=False)
-                except (FileNotFoundError, NotADirectoryError):
+                except OSError as error:
+                    if error.errno not in _ABSENT:
+                        raise
                     break
                 if depth == len(parts) - 1:
                     return None if is_whiteout(status) else Found(number, status)
@@ -58,7 +62,7 @@ class LayerStack:
             return False
 
     def read(self, path: str) -> bytes | None:
-        """The contents of the regular file at `path`, or None. Raises ValueError if it is huge."""
+        """The contents of the regular file at `path`, or None. Raises DachaError if it is huge."""
         found = self.find(path)
         return None if found is None else files.read_regular(self.layers[found.layer], path)
 

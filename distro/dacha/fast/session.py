@@ -7,7 +7,8 @@ stops at the pid namespace, so it must live in the box), and kills it on the wor
 parent, or at its death.
 
 Who waits for whom: the caller for this process, this process for its child, which is the
-command or the reaper, which waits for the command.
+command or the reaper, which waits for the command. When that has ended the reaper waits for
+the parent's word once more: a hang-up may have ended it, and then the rest must end too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # collections costs 2 ms to import
     from collections.abc import Callable
 
+_GIVEN = -2  # in place of the descriptor whose end tells the reaper to kill
 _HANGUP_CODE = 128 + signals.SIGHUP
 _DEFAULTS = (
     signals.SIGHUP,
@@ -48,6 +50,7 @@ class Session:
         "_cgroup_parent",
         "_order",
         "_pidfd",
+        "_report",
         "_state",
         "pid",
     )
@@ -55,7 +58,7 @@ class Session:
     def __init__(self, state: State, pidfd: int) -> None:
         self._state = state
         self._pidfd = pidfd
-        self._order = -1
+        self._order = self._report = -1
         self._cgroup = self._cgroup_kill = self._cgroup_parent = -1
         self._cgroup_name = f"s-{os.getpid()}"
         self.pid = -1
@@ -105,17 +108,23 @@ class Session:
             if self.pid == 0:
                 self._become(body)
             return
-        reader = -1
+        reader = writer = -1
         if ends_as_a_whole:
             reader, self._order = os.pipe2(os.O_CLOEXEC)
+            self._report, writer = os.pipe2(os.O_CLOEXEC)
         self.pid = os.fork()
         if self.pid == 0:
             if ends_as_a_whole:
                 os.close(self._order)
-                self._reap(body, reader)
+                self._reap(body, reader, writer)
             self._become(body)
-        if reader >= 0:
+        if ends_as_a_whole:
             os.close(reader)
+            os.close(writer)
+
+    def open_end(self) -> int:
+        """A descriptor that becomes readable when the command has ended."""
+        return self._report if self._report >= 0 else os.pidfd_open(self.pid)
 
     def _become(self, body: Callable[[], None]) -> None:
         """In the child: the command. Never returns."""
@@ -126,10 +135,10 @@ class Session:
         finally:
             os._exit(125)
 
-    def _reap(self, body: Callable[[], None], order: int) -> None:
+    def _reap(self, body: Callable[[], None], order: int, report: int) -> None:
         """In the child: stand between. Never returns.
 
-        On a normal end of the command it ends too, and what is left belongs to the box's init.
+        On a normal end of the command what is left belongs to the box's init.
         """
         code = 125
         try:
@@ -158,6 +167,9 @@ class Session:
                 status = _reap_dead(command)
                 if status is not None:
                     code = exit_code(status)
+                    os.write(report, b"x")
+                    if not os.read(order, 1):
+                        _kill_descendants()
                     break
                 ready = [fd for fd, _ in poll.poll()]
                 if order in ready:
@@ -174,8 +186,8 @@ class Session:
             os.write(self._cgroup_kill, b"1")
         elif self._order >= 0:
             os.close(self._order)
-            self._order = -1
-        else:
+            self._order = _GIVEN
+        elif self._order != _GIVEN:  # a hang-up often comes twice, and the reaper needs its life
             self.signal(signals.SIGKILL)
 
     def signal(self, number: int, *, group: bool = False) -> None:
@@ -190,6 +202,13 @@ class Session:
 
     def wait(self) -> int:
         """Wait for the end of the command, and return its exit code."""
+        if self._report >= 0:
+            os.read(self._report, 1)
+            if self._order >= 0:
+                try:
+                    os.write(self._order, b"x")
+                except BrokenPipeError:
+                    pass  # the box was stopped, and the reaper with it
         code = exit_code(os.waitpid(self.pid, 0)[1])
         self._drop_cgroup()
         return code

@@ -63,12 +63,12 @@ class Terminal:
     def relay(self, session: Session) -> int:
         """Pass everything on until the command ends; its exit code, or 128+n if signal n ended us."""
         os.close(self._slave)
-        wake, pidfd = self._watch_signals(), os.pidfd_open(session.pid)
+        wake, end = self._watch_signals(), session.open_end()
         termios.tcsetattr(0, termios.TCSADRAIN, _raw(self._saved))
         try:
             try:
                 self._is_relaying = True
-                self._pump(wake, pidfd)
+                self._pump(wake, end)
                 self._pass_output()
                 self._is_relaying = False
             except _EndedError:
@@ -95,9 +95,9 @@ class Terminal:
             self._ended_by = number
             raise _EndedError
 
-    def _pump(self, wake: int, pidfd: int) -> None:
+    def _pump(self, wake: int, end: int) -> None:
         poll = select.poll()
-        for fd in (wake, pidfd):
+        for fd in (wake, end):
             poll.register(fd, select.POLLIN)
         is_open = True
         while True:
@@ -115,7 +115,7 @@ class Terminal:
                 self._take_input()
             if self._pending and is_open:
                 self._pass_input()
-            if pidfd in events:
+            if end in events:
                 return
 
     def _take_input(self) -> None:

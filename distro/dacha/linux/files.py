@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from dacha.errors import DachaError
 from dacha.linux.libc import Call, syscall
 
 _SYS_OPENAT2 = 437
@@ -35,18 +36,19 @@ def read_regular(root_fd: int, path: str, *, max_bytes: int = 1 << 20) -> bytes 
     """The contents of a regular file below `root_fd`, or None if there is no such thing.
 
     For trees that strangers made: no symbolic link is followed, a FIFO or a device is
-    nothing, and a file of more than `max_bytes` is refused with ValueError.
+    nothing, and a file of more than `max_bytes` is refused with DachaError.
     """
     try:
         fd = openat2(root_fd, path, os.O_RDONLY | os.O_NONBLOCK, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return None
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise ValueError(f"{path} is larger than {max_bytes} bytes")
+        raise DachaError(f"{path} is larger than {max_bytes} bytes")
     return data
 
 

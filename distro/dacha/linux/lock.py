@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 
@@ -38,11 +39,17 @@ class FileLock:
 
 
 def try_lock_directory(path: str) -> int | None:
-    """An open descriptor that holds the lock on the directory `path`, or None if another has it."""
+    """An open descriptor that holds the lock on the directory `path`, or None if another has it.
+
+    Raises FileNotFoundError, also where it was removed while we reached for it.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         return None
+    if not os.fstat(fd).st_nlink:
+        os.close(fd)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     return fd

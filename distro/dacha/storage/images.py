@@ -113,16 +113,21 @@ def add(
     source: str,
 ) -> Image:
     """Record an image whose layers are in the store, under `name`, which moves if another image had it."""
-    with transaction(connection):
-        connection.execute(
-            "INSERT OR IGNORE INTO images (id, config, source, created) VALUES (?, ?, ?, ?)",
-            (image, configuration, source, time.time()),
-        )
-        connection.executemany(
-            "INSERT OR IGNORE INTO image_layers (image, position, diff_id) VALUES (?, ?, ?)",
-            [(image, position, diff_id) for position, diff_id in enumerate(layers)],
-        )
-        connection.execute("INSERT OR REPLACE INTO image_names (name, image) VALUES (?, ?)", (name, image))
+    try:
+        with transaction(connection):
+            connection.execute(
+                "INSERT OR IGNORE INTO images (id, config, source, created) VALUES (?, ?, ?, ?)",
+                (image, configuration, source, time.time()),
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO image_layers (image, position, diff_id) VALUES (?, ?, ?)",
+                [(image, position, diff_id) for position, diff_id in enumerate(layers)],
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO image_names (name, image) VALUES (?, ?)", (name, image)
+            )
+    except sqlite3.IntegrityError as error:  # no image listed them yet, so an `image rm` has swept them away
+        raise DachaError(f"layers of '{name}' were removed meanwhile", hint="do it again") from error
     return get(connection, image)
 
 

@@ -3,7 +3,7 @@
 A layer grows in a staging directory and counts once it is on disk (syncfs), renamed into
 place and named by the database, in this order.
 
-Who unpacks: this process reads, checks and rewrites the archive (`storage.tarstream`); GNU
+Who unpacks: this process reads, checks and rewrites the archive (`storage.archive.stream`); GNU
 tar, a grandchild in the shifted namespace, writes the files. The child between them waits
 for tar, then makes directories opaque, and reports.
 """
@@ -20,7 +20,8 @@ from typing import Protocol
 from dacha import paths
 from dacha.errors import BadImageError, DachaError
 from dacha.linux import child, files, process
-from dacha.storage import staging, tarstream
+from dacha.storage import staging
+from dacha.storage.archive import stream
 from dacha.storage.database import transaction
 from dacha.storage.layers import Layer, find
 from dacha.userns import outer
@@ -91,7 +92,7 @@ def add_layer(
     return layer
 
 
-def _unpack(maps: OuterMaps, source: Source, place: str) -> tarstream.LayerFacts:
+def _unpack(maps: OuterMaps, source: Source, place: str) -> stream.LayerFacts:
     archive_reader, archive_writer = os.pipe2(os.O_CLOEXEC)
     order_reader, order_writer = os.pipe2(os.O_CLOEXEC)
     error_reader, error_writer = os.pipe2(os.O_CLOEXEC)
@@ -107,7 +108,7 @@ def _unpack(maps: OuterMaps, source: Source, place: str) -> tarstream.LayerFacts
     facts = None
     try:
         try:
-            facts = tarstream.rewrite(source, archive_writer, tarstream.Limits(max_id=maps.available - 1))
+            facts = stream.rewrite(source, archive_writer, stream.Limits(max_id=maps.available - 1))
         except BrokenPipeError:
             facts = None  # tar has died: its own words say why
         except BaseException:
@@ -150,12 +151,12 @@ def _unpacker(maps: OuterMaps, place: str, archive: int, order: int, errors: int
         tar = process.find_program("tar")
         outer.enter_shifted(maps)
         os.fchdir(root)
-        pid = process.spawn([tar, *tarstream.TAR_EXTRACT_OPTIONS], stdin=archive)
+        pid = process.spawn([tar, *stream.TAR_EXTRACT_OPTIONS], stdin=archive, env=stream.TAR_ENVIRONMENT)
         os.close(archive)
         code = process.wait(pid)
         if code == 0:
             code = _carry_out(root, order)
-    except (DachaError, OSError) as error:
+    except Exception as error:
         os.write(2, f"{error}\n".encode())
     finally:
         os._exit(code)

@@ -19,6 +19,9 @@ def with_entry(text: bytes, entry: bytes, *, number_field: int | None = None) ->
     fields = entry.split(b":")
     kept = []
     for line in text.splitlines():
+        if line.startswith((b"#", b"+", b"-")):
+            kept.append(line)
+            continue
         found = line.split(b":")
         is_same_name = len(found) > 1 and found[0] == fields[0]
         is_same_number = (
@@ -66,7 +69,8 @@ class AccountIntegration(Integration):
         if context.account.gid < _FIRST_USER_ID and gid in names.values():
             return False
         taken = names.get(context.account.group.encode(), gid)
-        return taken == gid or int(taken or b"0") >= _FIRST_USER_ID
+        # Ten digits hold every id; an image may have more.
+        return taken == gid or (taken.isdigit() and int(taken[:10]) >= _FIRST_USER_ID)
 
     def _edit(
         self,

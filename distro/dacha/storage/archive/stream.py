@@ -2,8 +2,8 @@
 
 Layers come from strangers, and GNU tar, which writes files twice as fast as
 Python could, must not meet what strangers wrote. So it reads an archive of ours:
-every entry is checked, its name resolved inside the root (`storage.tarnames`),
-and written anew (`storage.tarheader`); the data between passes through unseen.
+every entry is checked, its name resolved inside the root (`storage.archive.names`),
+and written anew (`storage.archive.header`, `pax`); the data between passes through unseen.
 
 This stands on tar starting in an empty directory: then nothing is on the disk
 but what the archive made, and a name without symlinks stays one.
@@ -15,8 +15,8 @@ import os
 from typing import NamedTuple
 
 from dacha.errors import BadImageError
-from dacha.storage.tarbuffer import Input, Output, Source
-from dacha.storage.tarheader import (
+from dacha.storage.archive.buffer import Input, Output, Source
+from dacha.storage.archive.header import (
     BLOCK,
     BLOCK_DEVICE,
     CHARACTER_DEVICE,
@@ -29,15 +29,12 @@ from dacha.storage.tarheader import (
     ZERO_BLOCK,
     BadTarError,
     Entry,
-    apply_records,
-    check_time,
     cut_text,
-    encode_entry,
     parse_entry,
-    parse_records,
 )
-from dacha.storage.tarnames import SKIPPED, WHITEOUT, Tree, components
-from dacha.storage.tarsparse import encode_map, read_map
+from dacha.storage.archive.names import SKIPPED, WHITEOUT, Tree, components
+from dacha.storage.archive.pax import apply_records, check_time, encode_entry, parse_records
+from dacha.storage.archive.sparse import encode_map, read_map
 
 # How tar must be called. --absolute-names may look daring, but names are safe here, and without it
 # tar puts placeholders where symlinks point upwards, with work for every later entry and hard link.
@@ -169,9 +166,9 @@ class _Rewriter:
     def _check_end(self) -> None:
         archive = self._input
         if not archive.has(BLOCK):
-            if archive.position or archive.start < archive.end:
-                raise BadTarError("the archive ends here, without an end mark")
-            return  # nothing at all: an archive without entries
+            if archive.start < archive.end:
+                raise BadTarError("the archive ends in the middle of a header")
+            return  # umoci writes layers without an end mark, and GNU tar reads them
         archive.start += BLOCK
         if archive.has(BLOCK):
             if archive.view[archive.start : archive.start + BLOCK] != ZERO_BLOCK:

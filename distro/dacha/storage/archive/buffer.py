@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-from dacha.storage.tarheader import BLOCK, BadTarError
+from dacha.storage.archive.header import BLOCK, BadTarError
 
 _BUFFER_BYTES = 1 << 20
 _PIPE_BYTES = 1 << 20  # the most that Linux gives to ordinary users

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dacha.storage.tarheader import BLOCK, BadTarError, Entry, parse_decimal, parse_number
+from dacha.storage.archive.header import BLOCK, BadTarError, Entry, parse_number
+from dacha.storage.archive.pax import parse_decimal
 
 _Pieces = list[tuple[int, int]]  # offset and size of what has data
 

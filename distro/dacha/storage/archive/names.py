@@ -11,7 +11,7 @@ lies below them (docs: "layer.md" of the OCI image specification).
 
 from __future__ import annotations
 
-from dacha.storage.tarheader import (
+from dacha.storage.archive.header import (
     CHARACTER_DEVICE,
     DIRECTORY,
     SYMLINK,

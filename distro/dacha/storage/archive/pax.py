@@ -1,137 +1,27 @@
-"""Read and write single headers of tar archives, as bytes.
+"""The extended headers of pax: records that overrule the header after them.
 
-Read: v7, ustar, GNU, star and pax, as they come. Written: ustar where a header
-holds the values exactly, else a pax record before it. Names are bytes all the
-way. What an entry means for the tree is the business of `storage.tarnames`,
-the flow of an archive that of `storage.tarstream`.
-
-A `BadTarError` says what is wrong; where it stands is added by the caller.
+They are read into an entry, and written before one where ustar has no room for
+what it says. GNU's and libarchive's records for extended attributes are among
+them, and GNU's for sparse files, which `storage.archive.sparse` explains.
 """
 
 from __future__ import annotations
 
-import struct
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from functools import lru_cache
-from zlib import adler32
 
-BLOCK = 512
-ZERO_BLOCK = bytes(BLOCK)
-PADDINGS = tuple(bytes(-size % BLOCK) for size in range(BLOCK))  # what follows `size` bytes of data
+from dacha.storage.archive.header import BLOCK, PADDINGS, BadTarError, Entry, encode_header
 
-FILE, HARD_LINK, SYMLINK, CHARACTER_DEVICE, BLOCK_DEVICE = b"0", b"1", b"2", b"3", b"4"
-DIRECTORY, FIFO = b"5", b"6"
-
-# name, mode, uid, gid, size, mtime, checksum, type, link, magic, (uname, gname, devices), prefix, tail
-_READ = struct.Struct("100s 8s 8s 8s 12s 12s 8s c 100s 8s 80x 155s 12s")
-# name, mode to mtime, checksum, type, link, magic, (uname, gname), devices, prefix
-_WRITE = struct.Struct("100s 48s 8s c 100s 8s 64x 16s 155s 12x")
-_USTAR = b"ustar\x0000"
-_DEVICE_0_0 = b"0000000\0" * 2
-_BLANK_CHECKSUM = b" " * 8
-
+# What ustar has room for.
 _MAX_ID = 1 << 21
 _MAX_SIZE = 1 << 33
 _MAX_TIME = 1 << 33
+_MAX_NAME = 100
+
 _TIME_LIMIT = 1 << 62  # beyond it, tar's own arithmetic ends
 _MAX_XATTR_NAME = 255
 _MAX_XATTR_SIZE = 1 << 16
-
-
-class BadTarError(ValueError):
-    """What is wrong with an entry, without its place in the archive."""
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class Entry:
-    """One entry: as its header has it, then as `apply_records` and the rewriter change it."""
-
-    __slots__ = (
-        "gid", "kind", "link", "mode", "name", "nanoseconds", "seconds", "size", "sparse_records",
-        "sparse_size", "uid", "xattrs",
-    )  # fmt: skip
-
-    def __init__(
-        self, name: bytes, kind: bytes, mode: int, uid: int, gid: int, size: int, seconds: int, link: bytes
-    ) -> None:
-        self.name = name
-        self.kind = kind  # one of tar's type codes
-        self.mode = mode
-        self.uid = uid
-        self.gid = gid
-        self.size = size
-        self.seconds = seconds
-        self.nanoseconds = 0
-        self.link = link
-        self.xattrs: dict[bytes, bytes] | None = None
-        self.sparse_records: dict[bytes, bytes] | None = None
-        self.sparse_size: int | None = None  # how long a sparse file is with its holes
-
-
-def parse_entry(block: bytes) -> Entry:
-    """Read a header block of 512 bytes, after verifying its checksum."""
-    name, mode, uid, gid, size, mtime, checksum, kind, link, magic, prefix, tail = _READ.unpack(block)
-    stored = parse_number(checksum)
-    # The checksum counts its own field as eight spaces.
-    if stored != _sum_block(block) - sum(checksum) + 256 and stored != _sum_signed(block):
-        raise BadTarError("its header's checksum is wrong")
-    name = cut_text(name)
-    if prefix[0] and magic.startswith(b"ustar\0"):
-        is_star = tail.endswith(b"tar\0")  # it keeps times behind a shorter prefix
-        name = cut_text(prefix[:131] if is_star else prefix) + b"/" + name
-    return Entry(
-        name,
-        kind,
-        parse_number(mode) & 0o7777,
-        parse_number(uid),
-        parse_number(gid),
-        parse_number(size),
-        parse_number(mtime),
-        cut_text(link),
-    )
-
-
-def _sum_block(block: bytes) -> int:
-    """Add up 512 bytes, in C: the low half of Adler-32 is 1 + the sum, modulo more than 256 bytes make."""
-    return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
-
-
-def _sum_signed(block: bytes) -> int:
-    """Add up a header as some old tars did, with bytes from -128 to 127."""
-    total: int = sum(struct.unpack("148b 8x 356b", block))
-    return total + 256
-
-
-def cut_text(field: bytes) -> bytes:
-    """Cut a text field at its first NUL."""
-    return field.partition(b"\0")[0]
-
-
-@lru_cache(maxsize=4096)
-def parse_number(field: bytes) -> int:
-    """Read a number of a header: octal text, or base-256 where the first bit is set."""
-    digits = field.strip(b" \0")
-    if digits.isdigit():
-        try:
-            return int(digits, 8)
-        except ValueError:
-            pass
-    elif not digits:
-        return 0
-    elif field[0] & 0x80:
-        bits = 8 * len(field) - 1
-        value = int.from_bytes(field, "big") & ((1 << bits) - 1)
-        return value - (1 << bits) if field[0] & 0x40 else value
-    elif (digits := cut_text(digits).rstrip()).isdigit():
-        return parse_number(digits)
-    raise BadTarError(f"its header holds {field!r} where a number belongs")
-
-
-# --- pax records
 
 
 def parse_records(data: bytes) -> dict[bytes, bytes]:
@@ -252,9 +142,6 @@ def _unquote(name: bytes) -> bytes:
     return b"".join(decoded)
 
 
-# --- writing
-
-
 def encode_entry(entry: Entry) -> bytes:
     """Write the header of an entry, with a pax header before it where ustar has no room.
 
@@ -271,15 +158,15 @@ def encode_entry(entry: Entry) -> bytes:
             _record(b"GNU.sparse.name", name),
             _record(b"GNU.sparse.realsize", b"%d" % entry.sparse_size),
         ]
-        name = name[:100]
-    elif len(name) > 100:
+        name = name[:_MAX_NAME]
+    elif len(name) > _MAX_NAME:
         prefix, name = _split_name(name)
         if not prefix:
             records.append(_record(b"path", name))
-            name = name[:100]
-    if len(link) > 100:
+            name = name[:_MAX_NAME]
+    if len(link) > _MAX_NAME:
         records.append(_record(b"linkpath", link))
-        link = link[:100]
+        link = link[:_MAX_NAME]
     if entry.nanoseconds or not 0 <= seconds < _MAX_TIME:
         records.append(_record(b"mtime", _encode_time(seconds, entry.nanoseconds)))
         seconds = 0
@@ -297,8 +184,7 @@ def encode_entry(entry: Entry) -> bytes:
             _record(b"SCHILY.xattr." + key.replace(b"%", b"%25").replace(b"=", b"%3D"), value)
             for key, value in entry.xattrs.items()
         ]
-    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (entry.mode, uid, gid, size, seconds)
-    header = _seal(_WRITE.pack(name, numbers, _BLANK_CHECKSUM, entry.kind, link, _USTAR, _DEVICE_0_0, prefix))
+    header = encode_header(name, entry.kind, entry.mode, uid, gid, size, seconds, link, prefix)
     if not records:
         return header
     extended = b"".join(records)
@@ -306,17 +192,9 @@ def encode_entry(entry: Entry) -> bytes:
     return b"%b%b%b%b" % (_extended_header(length), extended, PADDINGS[length % BLOCK], header)
 
 
-def _seal(header: bytes) -> bytes:
-    """Put its checksum into a header that was made with a blank one."""
-    return b"%b%06o\0 %b" % (header[:148], _sum_block(header), header[156:])
-
-
 @lru_cache(maxsize=64)
 def _extended_header(length: int) -> bytes:
-    numbers = b"0000644\0%b%011o\0%011o\0" % (_DEVICE_0_0, length, 0)
-    return _seal(
-        _WRITE.pack(b"PaxHeaders/entry", numbers, _BLANK_CHECKSUM, b"x", b"", _USTAR, _DEVICE_0_0, b"")
-    )
+    return encode_header(b"PaxHeaders/entry", b"x", 0o644, 0, 0, length, 0, b"", b"")
 
 
 def _split_name(name: bytes) -> tuple[bytes, bytes]:
@@ -324,7 +202,7 @@ def _split_name(name: bytes) -> tuple[bytes, bytes]:
     if len(name) <= 256:
         # The slash at the end of a directory's name does not divide anything.
         slash = name.rfind(b"/", 0, min(156, len(name) - 1))
-        if slash > 0 and len(name) - slash - 1 <= 100:
+        if slash > 0 and len(name) - slash - 1 <= _MAX_NAME:
             return name[:slash], name[slash + 1 :]
     return b"", name
 
