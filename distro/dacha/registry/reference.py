@@ -58,4 +58,6 @@ def _parse_path(text: str, transport: str, rest: str) -> Reference:
         path, tag = rest, ""
     if not path or "\0" in text or "\n" in text:
         raise UsageError(f"'{text}' names no path", hint=f"write {transport}:PATH")
+    if text.encode(errors="replace").decode() != text:  # the database keeps it as UTF-8
+        raise UsageError(f"'{text}' is not UTF-8", hint="rename it")
     return Reference(transport, path, tag)

@@ -10,6 +10,9 @@ from dacha.box.integrations.base import Context, Integration
 from dacha.engine.spec import Mount
 from dacha.linux import files
 
+# Shells read the file, and the name of an image may be a path.
+_QUOTED = str.maketrans({character: f"\\{character}" for character in '"\\$`'})
+
 
 class IdentityIntegration(Integration):
     """/run/.containerenv, $container, the prompt's mark, and the host's machine id."""
@@ -24,7 +27,7 @@ class IdentityIntegration(Integration):
             "imageid": context.box.image.removeprefix("sha256:"),
             "rootless": "0" if context.maps.is_initial else "1",
         }
-        text = "".join(f'{key}="{value}"\n' for key, value in lines.items())
+        text = "".join(f'{key}="{value.translate(_QUOTED)}"\n' for key, value in lines.items())
         path = f"{context.runtime}/containerenv"
         files.replace_file(path, text.encode(), 0o644)
         return [

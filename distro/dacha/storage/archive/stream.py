@@ -343,11 +343,12 @@ class _Rewriter:
         for piece in archive.pieces(size):
             self._output.pieces.append(piece)
         self._output.pieces.append(padding)
-        archive.take(len(padding))
+        archive.skip_padding(len(padding))
 
     def _skip_data(self, size: int) -> None:
-        for _ in self._input.pieces(size + -size % BLOCK):
+        for _ in self._input.pieces(size):
             pass
+        self._input.skip_padding(-size % BLOCK)
 
     def _copy_sparse(self, entry: Entry, block: bytes) -> None:
         """Copy a sparse file with its holes, for nobody knows how large they are."""

@@ -726,12 +726,17 @@ def test_error_says_which_entry_where_and_what() -> None:
 
 
 def test_truncation_is_noticed_everywhere_but_between_entries() -> None:
+    """umoci's layers lack the end mark and the last padding: an archive may end where its data does."""
     archive = write_tar([file("a" * 150, b"x" * 1500, mtime=1.5), symlink("l", "t" * 200), file("b", b"y")])
     end = len(archive.rstrip(b"\0")) + 511 & ~511
+    complete: set[int] = set()
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        between = {member.offset for member in tar}
-    for size in {*range(512, end, 512), *range(1, end, 512), *range(511, end, 512)} - between:
+        for member in tar:
+            complete |= {member.offset, *range(member.offset_data + member.size, tar.offset + 1)}
+    for size in {*range(512, end, 512), *range(1, end, 512), *range(511, end, 512)} - complete:
         refusal(archive[:size])
+    shortest = archive[: archive.index(b"y\0") + 1]
+    assert names(clean(shortest)[1]) == names(archive)
 
 
 def test_flipped_bit_in_a_header_is_noticed_or_harmless() -> None:
