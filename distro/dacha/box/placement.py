@@ -4,6 +4,9 @@
     TOP/dacha-NAME/init    …the init, whose cgroup crun gives to the box's root
     TOP/dacha-NAME/s-PID   a session
 
+Below a TOP that is not the box's alone the name has the box's id too: other installations
+of the same user (other stores, tests) may have a box of that name there.
+
 TOP is a transient scope where systemd runs (nobody but root may move a process from a login
 session into a cgroup of the user's manager, so the launch moves there first), else the
 topmost cgroup that is delegated to us. Where there is neither, the box has no place.
@@ -20,10 +23,11 @@ from dacha.linux.systemd import PendingScope
 class Placement:
     """Asked for at once, ready when `make` returns: systemd takes 12 ms, in which a launch can mount."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, box: str) -> None:
         self.path = ""  # of the box, in the tree
         self.directory = ""  # of the box, as the host sees it
         self._name = f"dacha-{name}"
+        self._box = box
         self._tree = cgroup.tree()
         self._scope: PendingScope | None = None
         if self._tree and systemd.has_manager():
@@ -37,6 +41,7 @@ class Placement:
             top = cgroup.own_path()
         else:
             top = cgroup.delegated_path()
+            self._name += f"-{self._box}"
         if not top:
             return
         self.path = f"{top.rstrip('/')}/{self._name}"

@@ -114,7 +114,7 @@ def _launch(
     box: Box, caller: Account, maps: OuterMaps, stack: list[Layer], runtime: str, helpers: str
 ) -> bytes:
     """The child's work: into H, mount, plan, and let crun make the box."""
-    placement = Placement(box.name)
+    placement = Placement(box.name, box.id)
     with launcher.launch(maps, state.any_live_pid):
         _show_unified_tree()
         # The host's tree as it is before the root is mounted: all binds come from here,

@@ -14,7 +14,7 @@ from dacha.box.start import lock_box
 from dacha.engine import crun, state
 from dacha.engine.state import State
 from dacha.errors import DachaError
-from dacha.linux import cgroup, process
+from dacha.linux import cgroup, child, namespaces, process
 from dacha.storage import database
 
 GRACE_S = 3.0  # how long programs have to save their work
@@ -24,7 +24,7 @@ _KILL_TIMEOUT_S = 5.0
 def stop(name: str, *, grace_s: float = GRACE_S) -> bool:
     """Stop a box; whether it was running. Raises BoxNotFoundError.
 
-    What runs in it beside its init is asked to end (SIGTERM, SIGHUP) and has `grace_s`
+    What runs in it beside its init is asked to end (SIGTERM; SIGHUP on terminals) and has `grace_s`
     seconds; then the box is killed. A box with nothing but its init is killed at once.
     """
     connection = database.open_database()
@@ -44,7 +44,7 @@ def stop_locked(box: str, name: str, *, grace_s: float) -> bool:
         running, pidfd = found
         try:
             if grace_s > 0:
-                _ask_to_end(running, grace_s)
+                child.run_in_child(lambda: _ask_to_end(running, pidfd, grace_s))
             _kill(running, pidfd)
         finally:
             os.close(pidfd)
@@ -56,20 +56,28 @@ def stop_locked(box: str, name: str, *, grace_s: float) -> bool:
     return found is not None
 
 
-def _ask_to_end(running: State, grace_s: float) -> None:
+def _ask_to_end(running: State, pidfd: int, grace_s: float) -> bytes:
+    """In the box's user namespace, where also its root's programs can be seen and signalled."""
+    if running.namespaces & namespaces.NEWUSER:
+        with contextlib.suppress(ProcessLookupError):  # it has just died
+            namespaces.setns(pidfd, namespaces.NEWUSER)
     end = time.monotonic() + grace_s
     asked: set[int] = set()
     pause_s = 0.002
     while others := process.in_pid_namespace_of(running.pid):
         for pid in set(others) - asked:
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+                # Shells heed this alone; a server may take it for something else, or not expect it.
+                if process.has_terminal(pid):
+                    os.kill(pid, signal.SIGHUP)
+                os.kill(pid, signal.SIGCONT)
             asked.add(pid)
         if time.monotonic() >= end:
             break
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.05)
+    return b""
 
 
 def _kill(running: State, pidfd: int) -> None:

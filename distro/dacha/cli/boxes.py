@@ -73,7 +73,7 @@ def create(line: Line) -> int:
     from dacha.box.create import Request
     from dacha.registry import reference
 
-    name = line.text("name") or (line.operands[0] if line.operands else "")
+    name = line.text("name") or (definition.check_name(line.operands[0]) if line.operands else "")
     image = line.text("image") or (name if _is_image(name) else "")
     if not image:
         image = _default_image()
@@ -154,7 +154,7 @@ def enter(line: Line) -> int:
     """Start the box, create it first if it is missing and that is wished, and open the session."""
     from dacha.fast import enter as fast
 
-    name = fast.box_name(line) or _default_box()
+    name = fast.box_name(line) or ("" if line.operands else _default_box())
     image = line.text("image") or name
     if ":" in name or "/" in name:  # `enter debian:trixie`: an image that names its box
         from dacha.registry import reference

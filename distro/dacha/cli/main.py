@@ -16,7 +16,7 @@ import typer
 
 from dacha import __version__
 from dacha.cli.report import report, report_unexpected
-from dacha.errors import DachaError
+from dacha.errors import DachaError, UsageError
 from dacha.fast import verbs
 from dacha.fast.grammar import FLAG, LIST, NOTHING, TEXT, Line, Verb
 
@@ -33,6 +33,8 @@ def _command(verb: Verb) -> Callable[..., None]:
         line.command = list(words) if words else None
         if verb.command != NOTHING and line.command is None and len(line.operands) > verb.most:
             line.operands, line.command = line.operands[: verb.most], line.operands[verb.most :]
+        if len(line.operands) > verb.most:
+            raise UsageError(f"'{line.operands[verb.most]}' is one name too many for '{verb.name}'")
         for option in verb.options:
             value = values[option.dest]
             line.options[option.dest] = tuple(value or ()) if option.kind == LIST else value

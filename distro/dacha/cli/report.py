@@ -11,11 +11,16 @@ from dacha.errors import DachaError
 def report(error: DachaError) -> int:
     """Say an expected failure in one line, and its hint in another; the exit code."""
     sys.stdout.flush()
-    sys.stderr.write(f"dacha: {error}\n")
+    sys.stderr.write(f"dacha: {_in_one_line(str(error))}\n")
     if error.hint:
-        sys.stderr.write(f"hint: {error.hint}\n")
+        sys.stderr.write(f"hint: {_in_one_line(error.hint)}\n")
     sys.stderr.flush()
     return error.exit_code
+
+
+def _in_one_line(text: str) -> str:
+    """A name or a helper's words may hold line breaks, and escape sequences for the terminal."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def report_unexpected(error: BaseException) -> int:

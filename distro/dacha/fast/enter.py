@@ -20,7 +20,7 @@ class NotRunningError(Exception):
 def box_name(line: Line) -> str:
     """Which box the line means; an empty string for the default one, if none is known yet."""
     name = line.options.get("name") or (line.operands[0] if line.operands else "")
-    if name:
+    if name or line.operands:
         return str(name)
     try:
         with open(paths.runtime_root() + "/default-box") as file:

@@ -132,6 +132,8 @@ class Session:
             namespaces.setns(self._pidfd, namespaces.NEWCGROUP)
             signals.reset(*_DEFAULTS)
             body()
+        except OSError as error:
+            os.write(2, f"dacha: cannot begin the session: {error}\n".encode())
         finally:
             os._exit(125)
 

@@ -112,7 +112,9 @@ INSPECT = Verb(
     most=_MANY,
     examples=("dacha inspect debian",),
 )
-VERSION = Verb("version", "Show the version.", "dacha.cli.boxes:version", (), most=0)
+VERSION = Verb(
+    "version", "Show the version.", "dacha.cli.boxes:version", (), most=0, examples=("dacha version",)
+)
 
 VERBS = {
     verb.name: verb

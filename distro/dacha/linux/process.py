@@ -128,6 +128,15 @@ def start_time(pid: int) -> str:
     return fields[19].decode()
 
 
+def has_terminal(pid: int) -> bool:
+    """Whether `pid` has a controlling terminal (proc(5), field 7 of stat). Raises ProcessLookupError."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rsplit(b")", 1)[1].split()[4] != b"0"
+    except FileNotFoundError as error:
+        raise ProcessLookupError from error
+
+
 def remove_tree(*paths: str) -> None:
     """rm -rf: also of trees whose directories forbid it to their owner's group; never across mounts."""
     if paths:
