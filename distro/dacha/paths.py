@@ -34,6 +34,12 @@ def data_root() -> str:
     return (base if base.startswith("/") else _home() + "/.local/share") + "/containers/dacha"
 
 
+def config_root() -> str:
+    """The user's own settings of dacha."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (base if base.startswith("/") else _home() + "/.config") + "/dacha"
+
+
 def runtime_root() -> str:
     """What lives until the next boot: state of running boxes, locks, crun's state."""
     if is_rootful():

@@ -16,7 +16,7 @@ from typing import IO
 from dacha import paths
 from dacha.build.catalog import Entry
 from dacha.build.progress import Progress
-from dacha.errors import DachaError
+from dacha.errors import DachaError, ImageNotFoundError
 from dacha.linux import process
 
 _KEPT_ACQUIRE = re.compile(
@@ -82,6 +82,12 @@ class Bootstrap:
     """A bootstrap that runs: a stream to read the tar from, then `finish`."""
 
     def __init__(self, entry: Entry, progress: Progress) -> None:
+        if not entry.tool:
+            raise ImageNotFoundError(
+                f"'{entry.name}' is {entry.image}, and dacha does not pull from registries yet",
+                hint=f"bring it as an archive: skopeo copy docker://{entry.image} oci-archive:FILE;"
+                f" dacha image load oci-archive:FILE --name {entry.name}",
+            )
         tool = _TOOLS.get(entry.tool)
         if tool is None:
             raise BootstrapError(f"the recipe of '{entry.name}' wants {entry.tool}, which dacha cannot drive")

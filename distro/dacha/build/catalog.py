@@ -1,81 +1,121 @@
-"""The catalog: short names of distributions, and how to get an image of each.
+"""The catalog: short names of distributions, and where an image of each comes from.
 
-One YAML file a distribution, in images/.
+One YAML file a distribution (`build.catalog_file`): those that are shipped, and the user's
+own, which win.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dacha import paths
-from dacha.errors import BadImageError
+from dacha.build import catalog_file
+from dacha.build.catalog_file import Distribution
 
 
 class Entry(NamedTuple):
-    """A version of a distribution, with the recipe that makes its image."""
+    """One image that a user may name."""
 
-    name: str  # as a user writes it: debian, debian:trixie
+    name: str  # as it is called in the store: debian, debian:trixie, fedora-toolbox:43
     title: str
+    family: str
     version: str
-    tool: str  # which bootstrap program the recipe is for
+    image: str  # the reference in a registry, or empty
+    tool: str  # which bootstrap program can make it, or empty
     settings: dict[str, str]  # what that program is given
 
 
-def _load(path: str) -> list[Entry]:
-    paths.find_packages()
-    import yaml
-
-    with open(path, encoding="utf-8") as file:
-        try:
-            value = yaml.safe_load(file)
-        except yaml.YAMLError as error:
-            raise BadImageError(f"{path}: {error}") from error
-    try:
-        base = str(value["name"])
-        host = _os_release()
-        # On the same distribution the plain name means the host's own version.
-        own = host.get("VERSION_CODENAME", "") if host.get("ID") == base else ""
-        default = own if own in value["versions"] else str(value["default"])
-        recipe = value["bootstrap"]
-        entries = []
-        for version, details in value["versions"].items():
-            aliases = [str(alias) for alias in (details or {}).get("aliases", [])]
-            for tag in [str(version), *aliases]:
-                entries.append(_entry(value, f"{base}:{tag}", str(version), recipe))
-            if str(version) == default:
-                entries.append(_entry(value, base, str(version), recipe))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadImageError(f"{path}: the catalog entry lacks {error}") from error
-    return entries
+def _directories() -> list[str]:
+    return [f"{paths.config_root()}/images", paths.shipped("images")]
 
 
-def _entry(value: dict[str, object], name: str, version: str, recipe: dict[str, object]) -> Entry:
-    settings = {key: str(text) for key, text in recipe.items() if key != "tool"}
-    return Entry(name, f"{value['title']} {version}", version, str(recipe["tool"]), settings)
-
-
-def entries() -> dict[str, Entry]:
-    """All that the catalog has, by name. Raises BadImageError with the file that is wrong."""
-    directory = paths.shipped("images")
-    found = {}
-    for file in sorted(os.listdir(directory)):
-        if file.endswith(".yaml"):
-            found.update({entry.name: entry for entry in _load(f"{directory}/{file}")})
+def _files() -> dict[str, str]:
+    """File names and where they are; the user's own hide shipped ones of the same name."""
+    found: dict[str, str] = {}
+    for directory in reversed(_directories()):
+        for file in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
+            if file.endswith((".yaml", ".yml")):
+                found[file.rpartition(".")[0]] = f"{directory}/{file}"
     return found
 
 
+def distributions() -> list[Distribution]:
+    """All that the catalog knows, by name. Raises CatalogError with the place that is wrong."""
+    return sorted(catalog_file.read(path) for path in _files().values())
+
+
+def _expand(distribution: Distribution) -> Iterator[Entry]:
+    """Every name that a distribution's images go by."""
+    host = _os_release()
+    # On the same distribution the bare name means the host's own version.
+    own = [host.get("VERSION_CODENAME", ""), host.get("VERSION_ID", "")]
+    is_host = host.get("ID", "") in (distribution.name, *distribution.aliases)
+    for variant in ("base", *(each for each in distribution.images if each != "base")):
+        for version in distribution.versions:
+            reference = distribution.images.get(variant, "")
+            if variant == "base":
+                reference = version.image or reference
+            recipe = distribution.bootstrap if variant == "base" else {}
+            if not reference and not recipe:
+                continue
+            suffix = "" if variant == "base" else f"-{variant}"
+            names = [f"{distribution.name}{suffix}:{tag}" for tag in (version.name, *version.aliases)]
+            labels = (version.name, *version.aliases)
+            is_own = is_host and any(each in labels for each in own if each)
+            has_own = is_host and any(
+                each in (other.name, *other.aliases)
+                for other in distribution.versions
+                for each in own
+                if each
+            )
+            if is_own or (not has_own and version.name == distribution.default):
+                names += [f"{name}{suffix}" for name in (distribution.name, *distribution.aliases)]
+            for name in names:
+                yield Entry(
+                    name,
+                    f"{distribution.title} {version.name}",
+                    distribution.family,
+                    version.name,
+                    reference.replace("{version}", version.name),
+                    recipe.get("tool", ""),
+                    {key: text for key, text in recipe.items() if key != "tool"},
+                )
+
+
+def entries() -> dict[str, Entry]:
+    """All images by all their names. Raises CatalogError."""
+    return {entry.name: entry for each in distributions() for entry in _expand(each)}
+
+
 def find(name: str) -> Entry | None:
-    """The entry of that name, or None."""
-    return entries().get(name.removesuffix(":latest"))
+    """The entry of that name, or None. A file that is named after it is looked at first."""
+    name = name.removesuffix(":latest") if not name.startswith(":") else name
+    base = name.partition(":")[0]
+    files = _files()
+    for guess in (base, base.rpartition("-")[0]):
+        if guess in files:
+            for entry in _expand(catalog_file.read(files[guess])):
+                if entry.name in (name, f"{name}:latest"):
+                    return entry
+    return entries().get(name)
+
+
+def similar(name: str) -> str:
+    """The name that somebody may have meant, or an empty string."""
+    import difflib
+
+    close = difflib.get_close_matches(name, entries(), n=1)
+    return close[0] if close else ""
 
 
 def default_name() -> str:
     """The image that is taken if nobody names one: the host's own distribution, else Debian."""
     host = _os_release()
-    known = entries()
     for name in (host.get("ID", ""), *host.get("ID_LIKE", "").split()):
-        if name in known:
+        entry = find(name) if name else None
+        if entry is not None and entry.tool:
             return name
     return "debian"
 

@@ -13,34 +13,50 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from dacha import __version__
 from dacha.cli.report import report, report_unexpected
 from dacha.errors import DachaError, UsageError
 from dacha.fast import verbs
-from dacha.fast.grammar import FLAG, LIST, NOTHING, TEXT, Line, Verb
+from dacha.fast.grammar import AFTER_DASHES, FLAG, LIST, NOTHING, REST, TEXT, Line, Verb
 
 _TYPES: dict[str, Any] = {FLAG: bool, TEXT: str, LIST: list[str]}
+
+
+class _WithCommand(TyperCommand):
+    """A verb with a command after `--`, a mark that the parser would take away."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--" in args:
+            index = args.index("--")
+            args, ctx.obj = args[:index], args[index + 1 :]
+        return super().parse_args(ctx, args)
 
 
 def _command(verb: Verb) -> Callable[..., None]:
     """A function whose signature typer reads, for a verb that is described as data."""
 
-    def run(**values: Any) -> None:
+    def run(context: typer.Context, **values: Any) -> None:
         line = Line()
-        line.operands = [*values.pop("operands", ())]
-        words = values.pop("command", None)
-        line.command = list(words) if words else None
-        if verb.command != NOTHING and line.command is None and len(line.operands) > verb.most:
-            line.operands, line.command = line.operands[: verb.most], line.operands[verb.most :]
+        line.operands = list(values.pop("operands", None) or ())
+        if verb.command == REST:
+            rest = line.operands[verb.most :]
+            line.operands = line.operands[: verb.most]
+            line.command = (rest[1:] if rest[:1] == ["--"] else rest) or None
+        elif verb.command == AFTER_DASHES:
+            line.command = context.obj or None
         if len(line.operands) > verb.most:
-            raise UsageError(f"'{line.operands[verb.most]}' is one name too many for '{verb.name}'")
+            hint = "a command comes after --" if verb.command == AFTER_DASHES else ""
+            raise UsageError(
+                f"'{line.operands[verb.most]}' is one name too many for '{verb.name}'", hint=hint
+            )
         for option in verb.options:
             value = values[option.dest]
             line.options[option.dest] = tuple(value or ()) if option.kind == LIST else value
         raise typer.Exit(_call(verb.handler, line))
 
-    parameters = []
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for option in verb.options:
         info = typer.Option(
             *option.flags, help=option.help, metavar=None if option.kind == FLAG else option.metavar
@@ -75,7 +91,7 @@ def _call(handler: str, line: Line) -> int:
 
 def make_app() -> typer.Typer:
     """The whole command line."""
-    from dacha.cli import images
+    from dacha.cli import catalog, images
 
     app = typer.Typer(
         name="dacha",
@@ -95,9 +111,17 @@ def make_app() -> typer.Typer:
 
     for verb in verbs.VERBS.values():
         examples = "Examples: " + "; ".join(verb.examples) if verb.examples else None
-        app.command(verb.name, epilog=examples)(_command(verb))
+        app.command(
+            verb.name,
+            epilog=examples,
+            cls=_WithCommand if verb.command == AFTER_DASHES else None,
+            # What follows the operands is a command with options of its own.
+            context_settings={"allow_interspersed_args": verb.command != REST},
+        )(_command(verb))
     for alias, name in verbs.ALIASES.items():
         app.command(alias, hidden=True)(_command(verbs.VERBS[name]))
+    images.app.command("catalog", epilog="Example: dacha image catalog")(catalog.list_catalog)
+    images.app.command("search", epilog="Example: dacha image search suse")(catalog.search_catalog)
     app.add_typer(images.app, name="image")
     return app
 

@@ -1,0 +1,61 @@
+"""`dacha image catalog` and `search`: what there is to make boxes of."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from dacha.build import catalog
+from dacha.build.catalog_file import Distribution
+
+
+def _print(found: list[Distribution], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([_as_json(each) for each in found], indent=2))
+        return
+    rows = [("NAME", "DISTRIBUTION", "FAMILY", "FROM", "VERSIONS")]
+    for each in found:
+        origin = "packages" if each.bootstrap else "registry"
+        versions = " ".join(version.name for version in each.versions)
+        rows.append((each.name, each.title, each.family, origin, versions))
+        variants = [variant for variant in each.images if variant != "base"]
+        rows += [(f"{each.name}-{variant}", "", "", "registry", versions) for variant in variants]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join([*(row[column].ljust(widths[column]) for column in range(4)), row[4]]))
+
+
+def _as_json(distribution: Distribution) -> dict[str, object]:
+    value: dict[str, object] = distribution._asdict()
+    value["versions"] = [version._asdict() for version in distribution.versions]
+    return value
+
+
+def list_catalog(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show all distributions of the catalog."""
+    _print(catalog.distributions(), as_json=as_json)
+
+
+def search_catalog(
+    term: Annotated[str, typer.Argument(metavar="TERM", help="A part of a name, title or family.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Search the catalog."""
+    wanted = term.lower()
+    found = [
+        each
+        for each in catalog.distributions()
+        if any(wanted in text.lower() for text in (each.name, each.title, each.family, *each.aliases))
+    ]
+    if not found:
+        close = catalog.similar(term)
+        typer.echo(
+            f"nothing in the catalog fits '{term}'" + (f"; did you mean '{close}'?" if close else ""),
+            err=True,
+        )
+        raise typer.Exit(1)
+    _print(found, as_json=as_json)
