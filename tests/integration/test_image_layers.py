@@ -107,3 +107,16 @@ def test_image_written_by_umoci_is_read(shared_dacha: Dacha, images: RealImages)
         ]
     finally:
         shared_dacha.run("rm", "--force", "umoci", check=True)
+
+
+def test_layer_that_is_listed_twice_counts_once(
+    shared_dacha: Dacha, images: RealImages, tmp_path: Path
+) -> None:
+    """As docker's empty layer is; overlayfs refuses to stack a directory on itself."""
+    twice, between = [Entry("srv/a", data=b"upper")], [Entry("srv/a", data=b"lower")]
+    layout = write_layout(tmp_path, [images.alpine_tar.read_bytes(), twice, between, twice])
+    shared_dacha.run("create", "twice", "--image", f"oci:{layout}", check=True)
+    try:
+        assert _in_box(shared_dacha, "twice", "cat /srv/a") == "upper"
+    finally:
+        shared_dacha.run("rm", "--force", "twice", check=True)

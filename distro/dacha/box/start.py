@@ -72,9 +72,13 @@ def start(name: str) -> bool:
 
 
 def lower_directories(box_layers: list[Layer], caller: Account, maps: OuterMaps) -> list[str]:
-    """The layers of an image as a box of this user stacks them, the top one first, relative to the store."""
+    """The layers of an image as a box of this user stacks them, the top one first, relative to the store.
+
+    Images list a layer twice (docker's empty one, above all); overlayfs takes each only once,
+    and the topmost says all.
+    """
     lowers = []
-    for layer in reversed(box_layers):
+    for layer in dict.fromkeys(reversed(box_layers)):
         if not maps.is_initial and delta.is_needed(layer, caller.uid, caller.gid):
             lowers.append(delta.directory(layer, caller.uid, caller.gid))
         lowers.append(layer.view(maps))
@@ -91,7 +95,8 @@ def _make_helpers() -> str:
         "catatonit": process.find_program("catatonit"),
         "sudo.sh": f"{paths.shipped('hooks')}/sudo/sudo.sh",
     }
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    os.makedirs(directory, exist_ok=True)
+    os.chmod(directory, 0o755)  # noqa: S103  (whatever the caller's umask is: the box's users look into it)
     for name, source in sources.items():
         target = f"{directory}/{name}"
         wanted = os.stat(source)

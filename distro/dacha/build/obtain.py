@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import NamedTuple, TypeVar
 
 from dacha import paths
 from dacha.build import catalog
 from dacha.build.bootstrap import Bootstrap
 from dacha.build.progress import CountingSource, Progress
-from dacha.errors import ImageNotFoundError
+from dacha.errors import BadImageError, DachaError, ImageNotFoundError
+from dacha.linux import process
+from dacha.linux.files import write_whole
 from dacha.linux.lock import FileLock
+from dacha.registry import incoming
 from dacha.registry import reference as references
 from dacha.registry.compression import decompressed
+from dacha.registry.digest import Readable
+from dacha.registry.dir_image import DirImage
+from dacha.registry.docker_archive import DockerArchive
+from dacha.registry.docker_legacy import LegacyDockerArchive
 from dacha.registry.layout import Layout
+from dacha.registry.manifest import this_architecture
 from dacha.registry.reference import Reference
-from dacha.storage import images, layers, unpack
+from dacha.registry.source import ImageSource
+from dacha.storage import images, layers, staging, unpack
 from dacha.storage.images import Image
 from dacha.userns.outer import OuterMaps
+
+_CHUNK = 1 << 20
+Part = TypeVar("Part")  # what an image source calls a layer
+
+
+class _Wish(NamedTuple):
+    """Which image to bring into the store, under which name."""
+
+    connection: sqlite3.Connection
+    maps: OuterMaps
+    reference: Reference
+    name: str
+    progress: Progress
 
 
 @contextmanager
@@ -50,50 +74,72 @@ def load(
 ) -> Image:
     """Bring an image into the store under `name`; layers that are there already are not read again."""
     with _lock(name):
-        if reference.transport == "oci":
-            return _load_layout(connection, maps, reference, name, progress)
-        if reference.transport == "tar":
-            return _load_archive(connection, maps, reference, name, progress)
-        return images.find(connection, name) or _bootstrap(connection, maps, reference, progress)
+        return _LOADERS[reference.transport](_Wish(connection, maps, reference, name, progress))
 
 
 def _stored_name(reference: Reference) -> str:
     """What an image is called in the store: files by their absolute path."""
     if not reference.transport:
         return reference.path.removesuffix(":latest")
+    if reference.path == references.STDIN:
+        return str(reference)
     return str(reference._replace(path=os.path.abspath(reference.path)))
 
 
-def _load_layout(
-    connection: sqlite3.Connection, maps: OuterMaps, reference: Reference, name: str, progress: Progress
-) -> Image:
-    layout = Layout(reference.path)
-    found = layout.image(reference.tag)
-    for number, (layer, diff_id) in enumerate(zip(found.layers, found.diff_ids, strict=True), start=1):
-        if layers.find(connection, diff_id) is None:
-            progress.step(f"layer {number} of {len(found.layers)}")
-            with closing(layout.open_layer(layer)) as blob:
-                source = decompressed(CountingSource(blob, progress))
-                unpack.add_layer(connection, maps, source, expected=diff_id)
-    return images.add(connection, found.id, found.configuration, found.diff_ids, name, str(reference))
+def _load_layout(wish: _Wish) -> Image:
+    return _add_image(wish, Layout(wish.reference.path))
 
 
-def _load_archive(
-    connection: sqlite3.Connection, maps: OuterMaps, reference: Reference, name: str, progress: Progress
-) -> Image:
-    try:
-        file = open(reference.path, "rb", buffering=0)  # noqa: SIM115  (closed below)
-    except OSError as error:
-        raise ImageNotFoundError(f"cannot read {reference.path}: {error.strerror}") from error
-    with file:
-        progress.step(f"unpacking {os.path.basename(reference.path)}")
-        layer = unpack.add_layer(connection, maps, decompressed(CountingSource(file, progress)))
-    return _add_single_layer(connection, layer.diff_id, name, str(reference))
+def _load_dir(wish: _Wish) -> Image:
+    return _add_image(wish, DirImage(wish.reference.path))
 
 
-def _bootstrap(
-    connection: sqlite3.Connection, maps: OuterMaps, reference: Reference, progress: Progress
-) -> Image:
+def _load_root_file_system(wish: _Wish) -> Image:
+    from dacha.registry.rootfs import RootFileSystem  # imports tarfile
+
+    with closing(RootFileSystem(wish.reference.path, wish.maps, paths.data_root())) as tree:
+        return _add_root_file_system(wish, tree, f"reading {wish.reference.path}")
+
+
+def _load_archive(wish: _Wish) -> Image:
+    """An archive of images or a root file system, as the transport says, or as it turns out to be."""
+    with incoming.open_incoming(wish.reference.path, lambda source: _spool(source, wish.progress)) as given:
+        if wish.reference.transport == references.PATH:
+            wish = wish._replace(reference=wish.reference._replace(transport=given.kind()))
+        kind = wish.reference.transport
+        if kind == incoming.TAR:
+            return _add_root_file_system(wish, given.root_file_system(), f"unpacking {given.where}")
+        files = given.archive(kind)
+        if kind == incoming.OCI_ARCHIVE:
+            return _add_image(wish, Layout(wish.reference.path, files))
+        if files.has("manifest.json"):
+            return _add_image(wish, DockerArchive(wish.reference.path, files))
+        return _add_image(wish, LegacyDockerArchive(wish.reference.path, files))
+
+
+def _load_path(wish: _Wish) -> Image:
+    """What stands there, told by what is in it."""
+    path = wish.reference.path
+    if path == references.STDIN or not os.path.isdir(path):
+        return _load_archive(wish)
+    for transport, name in (
+        ("oci", "index.json"),
+        ("dir", "manifest.json"),
+        ("rootfs", "usr"),
+        ("rootfs", "bin"),
+    ):
+        if os.path.lexists(f"{path}/{name}"):
+            return _LOADERS[transport](wish._replace(reference=wish.reference._replace(transport=transport)))
+    raise BadImageError(
+        f"{path} is no root file system: it has neither usr nor bin", hint=f"if it is one, say rootfs:{path}"
+    )
+
+
+def _bootstrap(wish: _Wish) -> Image:
+    reference = wish.reference
+    image = images.find(wish.connection, wish.name)
+    if image is not None:
+        return image
     entry = catalog.find(reference.path)
     if entry is None:
         close = _similar(reference.path)
@@ -101,14 +147,66 @@ def _bootstrap(
             f"no image '{reference.path}' in the store or in the catalog",
             hint=f"did you mean '{close}'?" if close else f"the catalog has: {', '.join(catalog.entries())}",
         )
-    bootstrap = Bootstrap(entry, progress)
+    bootstrap = Bootstrap(entry, wish.progress)
     try:
-        layer = unpack.add_layer(connection, maps, CountingSource(bootstrap, progress))
+        layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(bootstrap, wish.progress))
     except BaseException:
         bootstrap.abandon()
         raise
     bootstrap.finish()
-    return _add_single_layer(connection, layer.diff_id, entry.name, f"{entry.tool} {entry.version}")
+    return _add_single_layer(wish.connection, layer.diff_id, entry.name, f"{entry.tool} {entry.version}")
+
+
+# By transport (`registry.reference`); a name has none.
+_LOADERS: dict[str, Callable[[_Wish], Image]] = {
+    "": _bootstrap,
+    "oci": _load_layout,
+    "dir": _load_dir,
+    "rootfs": _load_root_file_system,
+    "tar": _load_archive,
+    "oci-archive": _load_archive,
+    "docker-archive": _load_archive,
+    references.PATH: _load_path,
+}
+
+
+@contextmanager
+def _spool(source: Readable, progress: Progress) -> Iterator[int]:
+    """Write a stream to a file in the store, which is gone again when the block ends."""
+    progress.step("making a copy of the archive that can be read at any place")
+    counted = CountingSource(source, progress)
+    with (
+        staging.staging_directory("archive", process.remove_tree) as place,
+        open(f"{place}/archive.tar", "w+b", buffering=0) as file,
+    ):
+        try:
+            while data := counted.read(_CHUNK):
+                write_whole(file.fileno(), data)
+        except OSError as error:
+            raise DachaError(
+                f"cannot copy the archive into the store: {error.strerror}",
+                hint="free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "",
+            ) from error
+        yield file.fileno()
+
+
+def _add_image(wish: _Wish, source: ImageSource[Part]) -> Image:
+    found = source.image(wish.reference.tag)
+    for number, (layer, diff_id) in enumerate(zip(found.layers, found.diff_ids, strict=True), start=1):
+        if layers.find(wish.connection, diff_id) is None:
+            wish.progress.step(f"layer {number} of {len(found.layers)}")
+            with closing(source.open_layer(layer)) as blob:
+                stream = decompressed(CountingSource(blob, wish.progress))
+                unpack.add_layer(wish.connection, wish.maps, stream, expected=diff_id)
+    return images.add(
+        wish.connection, found.id, found.configuration, found.diff_ids, wish.name, str(wish.reference)
+    )
+
+
+def _add_root_file_system(wish: _Wish, source: Readable, step: str) -> Image:
+    wish.progress.step(step)
+    layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(source, wish.progress))
+    return _add_single_layer(wish.connection, layer.diff_id, wish.name, str(wish.reference))
 
 
 def _similar(name: str) -> str:
@@ -120,10 +218,9 @@ def _similar(name: str) -> str:
 
 def _add_single_layer(connection: sqlite3.Connection, diff_id: str, name: str, source: str) -> Image:
     """An image of one layer, with a configuration of our own (OCI image specification, config.md)."""
-    machine = os.uname().machine
     configuration = json.dumps(
         {
-            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine),
+            "architecture": this_architecture(),
             "os": "linux",
             "config": {},
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},

@@ -181,8 +181,9 @@ def _default_box() -> str:
 
 def _create_missing(name: str, image: str, missing: BoxNotFoundError, *, answers_yes: bool) -> None:
     from dacha.box.create import Request
+    from dacha.registry import reference
 
-    if not image.startswith(("oci:", "tar:")) and not _is_image(image):
+    if not reference.parse(image).transport and not _is_image(image):
         missing.hint = _suggestion(name) or missing.hint
         raise missing
     if not answers_yes:

@@ -63,7 +63,9 @@ def _print_table(found: list[Image]) -> None:
 
 @app.command("load", epilog="Example: dacha image load tar:rootfs.tar.xz --name mine")
 def load_image(
-    ref: Annotated[str, typer.Argument(metavar="REF", help="A catalog name, oci:DIR[:TAG] or tar:FILE.")],
+    ref: Annotated[
+        str, typer.Argument(metavar="REF", help="A catalog name, a path, TRANSPORT:PATH, or - for stdin.")
+    ],
     name: Annotated[str, typer.Option("--name", "-n", help="What to call it (default: as REF says).")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 
 from dacha import paths
 from dacha.engine.spec import Container, oci_spec
 from dacha.errors import DachaError
 from dacha.linux import process
+
+_EXEC_TIMEOUT_S = 10.0
 
 
 class CrunError(DachaError):
@@ -45,7 +48,30 @@ def run_detached(name: str, container: Container, bundle: str) -> int:
         with open(log, errors="replace") as text:
             raise _translated(text.read())
     with open(pid_file) as text:
-        return int(text.read())
+        pid = int(text.read())
+    _await_exec(pid, os.path.basename(container.argv[0]))
+    return pid
+
+
+def _await_exec(pid: int, program: str) -> None:
+    """Wait until the init runs its program. Raises CrunError if it does not come to that.
+
+    crun is back a moment before: its namespaces are not all made then, and cannot be joined.
+    """
+    wanted = b"(" + program.encode()[:15] + b")"
+    end = time.monotonic() + _EXEC_TIMEOUT_S
+    while time.monotonic() < end:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                _, _, rest = file.read().partition(b" ")
+        except FileNotFoundError:
+            break
+        if rest.startswith(wanted):
+            return
+        if rest.rpartition(b") ")[2][:1] in (b"Z", b"X"):
+            break
+        time.sleep(0.0005)
+    raise CrunError(f"the box's init, {program}, did not start")
 
 
 def _translated(log: str) -> CrunError:

@@ -101,7 +101,7 @@ def parse(verb: Verb, arguments: list[str]) -> Line:
             if verb.command == NOTHING:
                 line.operands += arguments[index:]
             else:
-                line.command = arguments[index:]
+                line.command = arguments[index:] or None
             break
         if len(word) > 1 and word[0] == "-":
             flag, equals, value = word.partition("=")
@@ -116,6 +116,8 @@ def parse(verb: Verb, arguments: list[str]) -> Line:
                     raise NotPlainError
                 value = arguments[index]
                 index += 1
+                if value == "--":
+                    raise NotPlainError
             if found.kind == TEXT:
                 line.options[found.dest] = value
             else:
@@ -124,7 +126,7 @@ def parse(verb: Verb, arguments: list[str]) -> Line:
         line.operands.append(word)
         if verb.command == REST and len(line.operands) == verb.most:
             rest = arguments[index:]
-            line.command = rest[1:] if rest[:1] == ["--"] else rest
+            line.command = (rest[1:] if rest[:1] == ["--"] else rest) or None
             break
     if not verb.least <= len(line.operands) <= verb.most:
         raise NotPlainError

@@ -43,4 +43,5 @@ def run_on_pipes(session: Session, body: Callable[[], None], *, has_terminal: bo
     else:
         for number in _PASSED_ON:
             signals.signal(number, lambda number, _: session.signal(number, group=True))
+    session.heed_signals()
     return session.wait()

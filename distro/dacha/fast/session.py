@@ -37,6 +37,16 @@ _DEFAULTS = (
     signals.SIGTSTP,
     signals.SIGTTOU,
     signals.SIGWINCH,
+    signals.SIGXFSZ,  # which Python ignores, as it does SIGPIPE
+)
+# Held back while the command is born: before that nobody could be told, afterwards it is.
+_HELD = (
+    signals.SIGHUP,
+    signals.SIGINT,
+    signals.SIGQUIT,
+    signals.SIGTERM,
+    signals.SIGUSR1,
+    signals.SIGUSR2,
 )
 
 
@@ -48,6 +58,7 @@ class Session:
         "_cgroup_kill",
         "_cgroup_name",
         "_cgroup_parent",
+        "_mask",
         "_order",
         "_pidfd",
         "_report",
@@ -88,8 +99,10 @@ class Session:
     def start(self, body: Callable[[], None], *, ends_as_a_whole: bool) -> None:
         """Fork the session, which does `body` and does not return from it.
 
-        With `ends_as_a_whole`, `kill` must reach everything the command starts.
+        With `ends_as_a_whole`, `kill` must reach everything the command starts. Signals wait
+        until `heed_signals`, for the caller to set up what shall become of them.
         """
+        self._mask = signals.pthread_sigmask(signals.SIG_BLOCK, _HELD)
         if self._cgroup >= 0:
             try:
                 self.pid = namespaces.fork_into_cgroup(self._cgroup)
@@ -122,6 +135,10 @@ class Session:
             os.close(reader)
             os.close(writer)
 
+    def heed_signals(self) -> None:
+        """Take the signals that have waited since `start`, and those to come."""
+        signals.pthread_sigmask(signals.SIG_SETMASK, self._mask)
+
     def open_end(self) -> int:
         """A descriptor that becomes readable when the command has ended."""
         return self._report if self._report >= 0 else os.pidfd_open(self.pid)
@@ -131,6 +148,7 @@ class Session:
         try:
             namespaces.setns(self._pidfd, namespaces.NEWCGROUP)
             signals.reset(*_DEFAULTS)
+            self.heed_signals()
             body()
         except OSError as error:
             os.write(2, f"dacha: cannot begin the session: {error}\n".encode())
@@ -196,9 +214,12 @@ class Session:
         """Send a signal to the command, or to its process group."""
         try:
             if group:
-                os.killpg(self.pid, number)
-            else:
-                os.kill(self.pid, number)
+                try:
+                    os.killpg(self.pid, number)
+                    return
+                except ProcessLookupError:
+                    pass  # it is on its way to a group of its own
+            os.kill(self.pid, number)
         except ProcessLookupError:
             pass
 

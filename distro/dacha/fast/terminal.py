@@ -68,6 +68,7 @@ class Terminal:
         try:
             try:
                 self._is_relaying = True
+                session.heed_signals()
                 self._pump(wake, end)
                 self._pass_output()
                 self._is_relaying = False

@@ -79,7 +79,8 @@ class _Decompressed:
     What is held of it is bounded: a few bytes may stand for gigabytes.
     """
 
-    def __init__(self, source: Readable, first: bytes, make: Callable[[], _Decompressor]) -> None:
+    def __init__(self, source: Readable, first: bytes, make: Callable[[], _Decompressor], what: str) -> None:
+        self._what = what
         self._source = source
         self._input = memoryview(first)
         self._unused: bytes | memoryview = b""  # what a frame has left of a slice
@@ -97,11 +98,11 @@ class _Decompressed:
                     return b""
                 self._decompressor = self._make()
             if not data and not has_more:
-                raise BadImageError("the compressed layer is cut off")
+                raise BadImageError(f"the compressed {self._what} is cut off")
             try:
                 self._output = memoryview(self._decompressor.decompress(data, max_length=_CHUNK))
             except Exception as error:  # each library has its own class for damage
-                raise BadImageError(f"the compressed layer is damaged: {error}") from error
+                raise BadImageError(f"the compressed {self._what} is damaged: {error}") from error
             self._unused = self._decompressor.unused_data
         piece, self._output = bytes(self._output[:size]), self._output[size:]
         return piece
@@ -116,27 +117,35 @@ class _Decompressed:
         """Padding may follow; what is below us checks the digest at its end."""
         while data := self._slice():
             if bytes(data).strip(b"\0"):
-                raise BadImageError("garbage follows the compressed layer")
+                raise BadImageError(f"garbage follows the compressed {self._what}")
 
 
-class _Prefixed:
+class Prefixed:
+    """A stream whose first bytes have been read already."""
+
     def __init__(self, source: Readable, first: bytes) -> None:
         self._source = source
         self._first = first
 
     def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
         if self._first:
             data, self._first = self._first[:size], self._first[size:]
             return data
         return self._source.read(size)
 
 
-def decompressed(source: Readable) -> Readable:
-    """The stream without its gzip, zstd, xz or bzip2 compression, if it has one."""
+def is_compressed(first: bytes) -> bool:
+    """Whether a stream that begins like that has a compression that `decompressed` undoes."""
+    return any(first.startswith(magic) for magic, _ in _FORMATS)
+
+
+def decompressed(source: Readable, what: str = "layer") -> Readable:
+    """The stream without its gzip, zstd, xz or bzip2 compression, if it has one; errors say `what` it is."""
     first = source.read(_CHUNK)
     while first and len(first) < 6 and (more := source.read(_CHUNK)):
         first += more
     for magic, make in _FORMATS:
         if first.startswith(magic):
-            return _Decompressed(source, first, make)
-    return _Prefixed(source, first)
+            return _Decompressed(source, first, make, what)
+    return Prefixed(source, first)

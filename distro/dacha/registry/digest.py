@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import IO, Protocol
+from typing import Protocol
 
 from dacha.errors import BadImageError
 
@@ -30,10 +30,18 @@ class Readable(Protocol):
         ...
 
 
+class Stream(Readable, Protocol):
+    """What is read, and closed by whoever has opened it."""
+
+    def close(self) -> None:
+        """Give up what it holds."""
+        ...
+
+
 class VerifiedStream:
     """A stream that must turn out to have a digest and a size: BadImageError at its end if not."""
 
-    def __init__(self, file: IO[bytes], digest: str, size_bytes: int, what: str) -> None:
+    def __init__(self, file: Stream, digest: str, size_bytes: int, what: str) -> None:
         self._file = file
         self._digest = digest
         self._left = size_bytes
