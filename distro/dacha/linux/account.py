@@ -46,6 +46,6 @@ def calling_account() -> Account:
         gid=gid,
         group=group,
         gecos=entry.pw_gecos.replace(":", " "),
-        home=home if home.startswith("/") else entry.pw_dir,
+        home=os.path.normpath(home if home.startswith("/") else entry.pw_dir),
         shell=entry.pw_shell or "/bin/sh",
     )

@@ -6,7 +6,7 @@ import os
 import stat
 
 from dacha.errors import DachaError
-from dacha.linux.libc import Call, syscall
+from dacha.linux.libc import Call
 
 _SYS_OPENAT2 = 437
 RESOLVE_NO_MAGICLINKS = 0x02
@@ -14,13 +14,14 @@ RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
+_openat2 = Call("syscall", label="openat2")
 _syncfs = Call("syncfs")
 
 
 def openat2(dir_fd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
     """openat2(2), always close-on-exec. The caller closes the descriptor."""
     how = b"".join(value.to_bytes(8, "little") for value in (flags | os.O_CLOEXEC, mode, resolve))
-    return syscall(_SYS_OPENAT2, dir_fd, os.fsencode(path), how, len(how), path=path)
+    return _openat2(_SYS_OPENAT2, dir_fd, os.fsencode(path), how, len(how), path=path)
 
 
 def syncfs(path: str) -> None:
@@ -64,10 +65,12 @@ def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
     temporary = f"{path}.{os.getpid()}~"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        write_whole(fd, data)
+        try:
+            os.fchmod(fd, mode)  # whatever the umask is
+            write_whole(fd, data)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
-    finally:
-        os.close(fd)
-    os.rename(temporary, path)

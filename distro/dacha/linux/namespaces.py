@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from dacha.linux.libc import Call, syscall
+from dacha.linux.libc import Call
 
 NEWNS = 0x00020000
 NEWCGROUP = 0x02000000
@@ -27,6 +27,7 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
+_clone3 = Call("syscall", label="clone3")
 _setns = Call("setns")
 _unshare = Call("unshare")
 _prctl = Call("prctl")
@@ -61,7 +62,7 @@ def fork_into_cgroup(cgroup_fd: int) -> int:
     args[0:8] = _CLONE_INTO_CGROUP.to_bytes(8, "little")
     args[32:40] = _SIGCHLD.to_bytes(8, "little")
     args[80:88] = cgroup_fd.to_bytes(8, "little")
-    return syscall(_SYS_CLONE3, bytes(args), _CLONE_ARGS_SIZE)
+    return _clone3(_SYS_CLONE3, bytes(args), _CLONE_ARGS_SIZE)
 
 
 def set_undumpable() -> None:

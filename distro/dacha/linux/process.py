@@ -56,7 +56,7 @@ def spawn(
             argv,
             os.environ if env is None else env,
             file_actions=actions,
-            setsigdef=(13,),  # SIGPIPE: Python ignores it, helpers must not
+            setsigdef=(13, 25),  # SIGPIPE and SIGXFSZ: Python ignores them, helpers must not
         )
     except FileNotFoundError as error:
         raise MissingProgramError(argv[0]) from error

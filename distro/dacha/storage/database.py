@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from dacha import paths
 from dacha.errors import DachaError
 from dacha.linux.lock import FileLock
 
 _VERSION = 1
+_RESERVE_BYTES = 1 << 18
 _SCHEMA = """
 CREATE TABLE layers (
     diff_id TEXT PRIMARY KEY,       -- sha256:… of the uncompressed tar
@@ -86,11 +87,40 @@ def open_database() -> sqlite3.Connection:
         os.makedirs(root, mode=0o700, exist_ok=True)
         # The first one switches to WAL, for which SQLite does not wait until the others are out of the way.
         with FileLock(f"{root}/dacha.db.lock"):
-            return _connect(f"{root}/dacha.db")
+            try:
+                connection = _connect(f"{root}/dacha.db")
+            except sqlite3.OperationalError:
+                _free_reserve(root)
+                connection = _connect(f"{root}/dacha.db")
+            _make_reserve(root)
+            return connection
     except OSError as error:
         raise DachaError(f"cannot make the store {root}: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise DachaError(f"cannot open the store {root}: {error}") from error
+        raise _failure("open", error) from error
+
+
+def _failure(what: str, error: sqlite3.Error) -> DachaError:
+    root = paths.data_root()
+    hint = "free some space: dacha rm, dacha image rm" if os.statvfs(root).f_bavail == 0 else ""
+    return DachaError(f"cannot {what} the store {root}: {error}", hint=hint)
+
+
+def _make_reserve(root: str) -> None:
+    """Hold some space back: on a full disk SQLite cannot even read, and nothing could be removed."""
+    path = f"{root}/reserve"
+    if os.path.exists(path):
+        return
+    with suppress(OSError), open(path, "wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+        except OSError:
+            os.unlink(path)
+
+
+def _free_reserve(root: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(f"{root}/reserve")
 
 
 @contextmanager
@@ -99,7 +129,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        raise DachaError(f"cannot write to the store: {error}") from error
+        raise _failure("write to", error) from error
     try:
         yield connection
         connection.execute("COMMIT")
@@ -107,5 +137,5 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if connection.in_transaction:  # SQLite has rolled back itself where the disk is full
             connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
-            raise DachaError(f"cannot write to the store: {error}") from error
+            raise _failure("write to", error) from error
         raise

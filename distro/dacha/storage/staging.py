@@ -38,7 +38,11 @@ def staging_directory(kind: str, remove: Callable[[str], None]) -> Iterator[str]
         yield path
     finally:
         try:
-            if os.path.lexists(path):
+            try:
+                os.rmdir(path)  # if nothing was made in it, this needs no H either
+            except FileNotFoundError:
+                pass
+            except OSError:
                 remove(path)
         finally:
             os.close(fd)

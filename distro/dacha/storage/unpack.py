@@ -126,7 +126,9 @@ def _unpack(maps: OuterMaps, source: Source, place: str) -> stream.LayerFacts:
         code = process.wait(pid)
     if facts is None or code != 0:
         lines = [line for line in errors.splitlines() if line.strip()]
-        reason = lines[0] if lines else f"exit code {code}"
+        # tar says "Wrote only ..." first.
+        full = [line for line in lines if "No space left" in line]
+        reason = (full or lines or [f"exit code {code}"])[0]
         hint = "free some space" if "No space left" in errors or "quota" in errors.lower() else ""
         raise DachaError(f"cannot unpack the layer: {reason}", hint=hint)
     return facts

@@ -67,6 +67,8 @@ def enter(maps: OuterMaps, existing: int | None) -> None:
         _join(maps, existing)
     else:
         _make(maps)
+    # What is made here is the box's, and not secret where the caller's files are.
+    os.umask(0o022)
     # Slaves, so that host mounts made later still arrive and ours never leave.
     mounts.set_propagation("/", mounts.MS_SLAVE)
 
