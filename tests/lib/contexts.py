@@ -57,7 +57,7 @@ class ContextMaker:
             hostname="desk",
             runtime=f"{self.base}/runtime",
             runtime_directory=runtime_directory,
-            helpers=f"{self.base}/helpers",
+            init="/usr/bin/catatonit",
         )
 
 

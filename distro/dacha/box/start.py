@@ -62,9 +62,9 @@ def start(name: str) -> bool:
         runtime = paths.box_runtime(name)
         for directory in ("root", "host"):
             os.makedirs(f"{runtime}/{directory}", mode=0o700, exist_ok=True)
-        helpers = _make_helpers()
+        init = os.path.realpath(process.find_program("catatonit"))
         try:
-            child.run_in_child(lambda: _launch(box, caller, maps, stack, runtime, helpers))
+            child.run_in_child(lambda: _launch(box, caller, maps, stack, runtime, init))
         except DachaError as error:
             crun.delete(box.id)
             raise type(error)(f"box '{name}' does not start: {error}", hint=error.hint) from error
@@ -85,39 +85,7 @@ def lower_directories(box_layers: list[Layer], caller: Account, maps: OuterMaps)
     return lowers
 
 
-def _make_helpers() -> str:
-    """The directory shown at /run/dacha: the init, and the script behind sudo.
-
-    Copies in the runtime directory: a bind mount of single files needs a place for each.
-    """
-    directory = paths.runtime_root() + "/helpers"
-    sources = {
-        "catatonit": process.find_program("catatonit"),
-        "sudo.sh": f"{paths.shipped('hooks')}/sudo/sudo.sh",
-    }
-    os.makedirs(directory, exist_ok=True)
-    os.chmod(directory, 0o755)  # noqa: S103  (whatever the caller's umask is: the box's users look into it)
-    for name, source in sources.items():
-        target = f"{directory}/{name}"
-        wanted = os.stat(source)
-        try:
-            found = os.stat(target)
-            if (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
-                continue
-        except FileNotFoundError:
-            pass
-        growing = f"{target}.{os.getpid()}~"
-        with open(source, "rb") as reader, open(growing, "wb") as writer:
-            writer.write(reader.read())
-        os.chmod(growing, 0o755)  # noqa: S103  (the box's users execute it)
-        os.utime(growing, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
-        os.rename(growing, target)
-    return directory
-
-
-def _launch(
-    box: Box, caller: Account, maps: OuterMaps, stack: list[Layer], runtime: str, helpers: str
-) -> bytes:
+def _launch(box: Box, caller: Account, maps: OuterMaps, stack: list[Layer], runtime: str, init: str) -> bytes:
     """The child's work: into H, mount, plan, and let crun make the box."""
     placement = Placement(box.name, box.id)
     with launcher.launch(maps, state.any_live_pid):
@@ -127,7 +95,7 @@ def _launch(
         mounts.bind("/", f"{runtime}/host", recursive=True)
         store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         lowers = lower_directories(stack, caller, maps)
-        context = _prepare_layers(box, caller, maps, store, lowers, runtime, helpers)
+        context = _prepare_layers(box, caller, maps, store, lowers, runtime, init)
         overlay.mount(
             paths.data_root(),
             f"{runtime}/root",
@@ -157,7 +125,7 @@ def _prepare_layers(
     store: int,
     lowers: list[str],
     runtime: str,
-    helpers: str,
+    init: str,
 ) -> Context:
     """Make the box's own layers, and write what the host contributes to them."""
     path = box.path
@@ -185,7 +153,7 @@ def _prepare_layers(
         hostname=box.hostname or os.uname().nodename,
         runtime=runtime,
         runtime_directory="" if runtime_directory in _SYSTEM_DIRECTORIES else runtime_directory,
-        helpers=helpers,
+        init=init,
     )
     edits = [edit for integration in ALL for edit in integration.edits(context)]
     Editor(context.image, upper, layer, maps.first).carry_out(edits)

@@ -9,11 +9,20 @@ from dacha.errors import DachaError
 
 
 def report(error: DachaError) -> int:
-    """Say an expected failure in one line, and its hint in another; the exit code."""
+    """Say an expected failure in one line, and its hint in another; the exit code.
+
+    Where a defect of the host is behind it, doctor's line says so, and the hint is doctor's.
+    """
+    from dacha.box.doctor.explain import explain  # imported where it is too late for speed
+
     sys.stdout.flush()
     sys.stderr.write(f"dacha: {_in_one_line(str(error))}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {_in_one_line(error.hint)}\n")
+    hint, cause = error.hint, explain(error)
+    if cause is not None:
+        hint = cause.fix or hint
+        sys.stderr.write(_in_one_line(f"doctor: {cause.subject}, {cause.name}: {cause.detail}") + "\n")
+    if hint:
+        sys.stderr.write(f"hint: {_in_one_line(hint)}\n")
     sys.stderr.flush()
     return error.exit_code
 

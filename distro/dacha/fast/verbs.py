@@ -43,7 +43,7 @@ CREATE = Verb(
     "dacha.cli.boxes:create",
     (
         Option("-n --name", TEXT, "The box's name (the same as the operand).", "NAME"),
-        Option("-i --image", TEXT, "A catalog name, oci:DIR[:TAG] or tar:FILE.", "REF"),
+        Option("-i --image", TEXT, "A catalog name, a path such as ./rootfs.tar, or TRANSPORT:PATH.", "REF"),
         Option("--hostname", TEXT, "The box's host name (default: the host's).", "NAME"),
         Option(
             "--volume", LIST, "Show a path of the host: /host/path:/box/path[:ro]. May be repeated.", "VOLUME"
@@ -112,12 +112,20 @@ INSPECT = Verb(
     most=_MANY,
     examples=("dacha inspect debian",),
 )
+DOCTOR = Verb(
+    "doctor",
+    "Check this host and, if one is named, a box: what works, what does not, and what mends it.",
+    "dacha.cli.doctor:doctor",
+    (Option("--json", FLAG, "As JSON."),),
+    operand="BOX",
+    examples=("dacha doctor", "dacha doctor debian", "dacha doctor --json"),
+)
 VERSION = Verb(
     "version", "Show the version.", "dacha.cli.boxes:version", (), most=0, examples=("dacha version",)
 )
 
 VERBS = {
     verb.name: verb
-    for verb in (ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT, VERSION)
+    for verb in (ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT, DOCTOR, VERSION)
 }
 ALIASES = {"ls": "list"}

@@ -24,7 +24,7 @@ class Context(NamedTuple):
     hostname: str
     runtime: str  # the box's runtime directory
     runtime_directory: str  # the user's $XDG_RUNTIME_DIR, or empty
-    helpers: str  # a directory of helper programs, shown at /run/dacha
+    init: str  # the program that is the box's init, on the host
 
 
 def host_bind(context: Context, source: str, target: str = "", *options: str) -> Mount:

@@ -18,7 +18,7 @@ class IdentityIntegration(Integration):
     """/run/.containerenv, $container, the prompt's mark, and the host's machine id."""
 
     def mounts(self, context: Context) -> list[Mount]:
-        """The helpers, and the file by which toolbx, distrobox and many programs know a container."""
+        """The init, and the file by which toolbx, distrobox and many programs know a container."""
         lines = {
             "engine": f"dacha-{__version__}",
             "name": context.box.name,
@@ -31,7 +31,9 @@ class IdentityIntegration(Integration):
         path = f"{context.runtime}/containerenv"
         files.replace_file(path, text.encode(), 0o644)
         return [
-            Mount("/run/dacha", context.helpers, "bind", ("bind", "ro", "nosuid", "nodev")),
+            Mount(
+                "/run/dacha/catatonit", context.host + context.init, "bind", ("bind", "ro", "nosuid", "nodev")
+            ),
             Mount("/run/.containerenv", path, "bind", ("bind", "ro", "nosuid", "nodev", "noexec")),
         ]
 

@@ -11,12 +11,18 @@ import os
 from dacha import paths
 from dacha.box.edits import Edit
 from dacha.box.integrations.base import Context, Integration
+from dacha.engine.spec import Mount
 
 _PATH = "usr/bin/sudo"
 
 
 class SudoIntegration(Integration):
     """The box belongs to its user, so its root does too."""
+
+    def mounts(self, context: Context) -> list[Mount]:
+        """The script behind the program: it follows dacha's version, also in boxes that run on."""
+        script = f"{context.host}{paths.shipped('hooks')}/sudo/sudo.sh"
+        return [Mount("/run/dacha/sudo.sh", script, "bind", ("bind", "ro", "nosuid", "nodev"))]
 
     def edits(self, context: Context) -> list[Edit]:
         """None for root, who needs no sudo, but for programs that call it all the same."""

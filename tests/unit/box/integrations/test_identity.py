@@ -62,11 +62,11 @@ def test_a_shell_that_reads_it_runs_nothing_of_the_images_name(
     assert done.stdout == image_name
 
 
-def test_helpers_are_shown_read_only(make_context: ContextMaker) -> None:
+def test_init_is_the_hosts_read_only(make_context: ContextMaker) -> None:
     context = make_context()
     mounts = {mount.target: mount for mount in IdentityIntegration().mounts(context)}
-    assert mounts["/run/dacha"].source == context.helpers
-    assert {"ro", "nosuid"} <= set(mounts["/run/dacha"].options)
+    assert mounts["/run/dacha/catatonit"].source == context.host + context.init
+    assert {"ro", "nosuid"} <= set(mounts["/run/dacha/catatonit"].options)
 
 
 def test_the_prompt_and_the_environment_name_the_box(make_context: ContextMaker) -> None:
