@@ -44,7 +44,7 @@ def _run_verb(handler: str, line: object) -> int:
                 code: int = getattr(enter, function)(line)
                 return code
             except enter.NotRunningError:
-                module_name = "dacha.cli.boxes"
+                module_name = "dacha.cli.sessions"
         import importlib
 
         code = getattr(importlib.import_module(module_name), function)(line)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dacha import paths
 from dacha.errors import BoxNotFoundError, DachaError, ImageNotFoundError, UsageError
+from dacha.storage import database
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _MAX_NAME = 63  # a box's name is in a cgroup's, a unit's and a host's name
@@ -128,6 +129,15 @@ def get(connection: sqlite3.Connection, name: str) -> Box:
 def listing(connection: sqlite3.Connection) -> list[Box]:
     """All boxes, by name."""
     return [_from_row(row) for row in connection.execute(f"{_SELECT} ORDER BY name")]
+
+
+def names() -> list[str]:
+    """The names of all boxes."""
+    connection = database.open_database()
+    try:
+        return [box.name for box in listing(connection)]
+    finally:
+        connection.close()
 
 
 def insert(connection: sqlite3.Connection, box: Box) -> None:

@@ -84,7 +84,7 @@ def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Paramet
 def _call(handler: str, line: Line) -> int:
     module, _, function = handler.partition(":")
     if module == "dacha.fast.enter":
-        module = "dacha.cli.boxes"  # which opens the session in the end
+        module = "dacha.cli.sessions"  # which opens the session in the end
     code: int = getattr(importlib.import_module(module), function)(line)
     return code
 

@@ -40,7 +40,7 @@ RUN = Verb(
 CREATE = Verb(
     "create",
     "Create a box.",
-    "dacha.cli.boxes:create",
+    "dacha.cli.create:create",
     (
         Option("-n --name", TEXT, "The box's name (the same as the operand).", "NAME"),
         Option("-i --image", TEXT, "A catalog name, a path such as ./rootfs.tar, or TRANSPORT:PATH.", "REF"),
@@ -61,7 +61,7 @@ CREATE = Verb(
 LIST_BOXES = Verb(
     "list",
     "List the boxes.",
-    "dacha.cli.boxes:list_boxes",
+    "dacha.cli.listing:list_boxes",
     (Option("--json", FLAG, "As JSON."), Option("-q --quiet", FLAG, "Only the names.")),
     most=0,
     examples=("dacha list", "dacha list --json"),
@@ -69,7 +69,7 @@ LIST_BOXES = Verb(
 START = Verb(
     "start",
     "Start boxes.",
-    "dacha.cli.boxes:start",
+    "dacha.cli.lifecycle:start",
     (_ALL,),
     operand="NAME...",
     most=_MANY,
@@ -78,7 +78,7 @@ START = Verb(
 STOP = Verb(
     "stop",
     "Stop boxes: everything in them ends.",
-    "dacha.cli.boxes:stop",
+    "dacha.cli.lifecycle:stop",
     (_ALL, _YES, _TIME),
     operand="NAME...",
     most=_MANY,
@@ -87,7 +87,7 @@ STOP = Verb(
 RESTART = Verb(
     "restart",
     "Stop boxes and start them again.",
-    "dacha.cli.boxes:restart",
+    "dacha.cli.lifecycle:restart",
     (_ALL, _TIME),
     operand="NAME...",
     most=_MANY,
@@ -96,7 +96,7 @@ RESTART = Verb(
 REMOVE = Verb(
     "rm",
     "Remove boxes. Your home is never touched.",
-    "dacha.cli.boxes:remove",
+    "dacha.cli.lifecycle:remove",
     (_ALL, Option("-f --force", FLAG, "Also boxes that run."), _YES),
     operand="NAME...",
     most=_MANY,
@@ -105,7 +105,7 @@ REMOVE = Verb(
 INSPECT = Verb(
     "inspect",
     "Show all that is known of boxes, as JSON.",
-    "dacha.cli.boxes:inspect",
+    "dacha.cli.listing:inspect",
     (),
     operand="NAME...",
     least=1,
@@ -121,7 +121,7 @@ DOCTOR = Verb(
     examples=("dacha doctor", "dacha doctor debian", "dacha doctor --json"),
 )
 VERSION = Verb(
-    "version", "Show the version.", "dacha.cli.boxes:version", (), most=0, examples=("dacha version",)
+    "version", "Show the version.", "dacha.cli.listing:version", (), most=0, examples=("dacha version",)
 )
 
 VERBS = {
