@@ -1,0 +1,1 @@
+"""What is compared: each program's commands for the same work, one file a program."""

@@ -1,0 +1,62 @@
+"""dacha, as it is installed beside this directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.contenders.base import Contender
+from bench.programs import Command
+
+PROGRAM = Path(__file__).resolve().parents[2] / ".venv/bin/dacha"
+_IMAGE = "bench"
+
+
+class Dacha(Contender):
+    """Boxes of the debian archive."""
+
+    name = "dacha"
+
+    def version(self) -> Command:
+        return self._dacha("version")
+
+    def load_image(self) -> Command:
+        return self._dacha("image", "load", f"tar:{self.archive}", "--name", _IMAGE, "--quiet")
+
+    def remove_image(self) -> Command:
+        return self._dacha("image", "rm", _IMAGE)
+
+    def create(self, box: str) -> Command:
+        return self._dacha("create", box, "--image", _IMAGE)
+
+    def start(self, box: str) -> Command:
+        return self._dacha("start", box)
+
+    def stop(self, box: str) -> Command:
+        return self._dacha("stop", box)
+
+    def remove(self, *boxes: str) -> Command:
+        return self._dacha("rm", "--force", *boxes)
+
+    def enter(self, box: str, *words: str, on_terminal: bool = False) -> Command:
+        return self._dacha("enter", box, "--", *words)
+
+    def run(self, box: str, *words: str) -> Command:
+        """`run`, the verb for scripts."""
+        return self._dacha("run", box, "--", *words)
+
+    def listing(self) -> Command:
+        return self._dacha("list")
+
+    def inspect(self, box: str) -> Command:
+        """All that is known of a box, as JSON."""
+        return self._dacha("inspect", box)
+
+    def bootstrap(self, image: str) -> Command:
+        """Make an image of the catalog from packages."""
+        return self._dacha("image", "load", image, "--quiet")
+
+    def clean(self) -> list[Command]:
+        return [self._dacha("rm", "--all", "--force"), self._dacha("image", "rm", "--all", "--force")]
+
+    def _dacha(self, *words: str) -> Command:
+        return self.site.command(PROGRAM, *words)

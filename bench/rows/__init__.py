@@ -1,0 +1,15 @@
+"""What is measured, one file a subject, each with its experiments."""
+
+from __future__ import annotations
+
+from bench.rows import crowd, images, lifecycle, login, memory, sessions
+from bench.rows.base import Experiment
+
+ALL: tuple[Experiment, ...] = (
+    *sessions.EXPERIMENTS,
+    *lifecycle.EXPERIMENTS,
+    *crowd.EXPERIMENTS,
+    *memory.EXPERIMENTS,
+    *images.EXPERIMENTS,
+)
+LOGIN: tuple[Experiment, ...] = login.EXPERIMENTS
