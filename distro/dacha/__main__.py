@@ -19,9 +19,15 @@ def main() -> int:
         from dacha.fast.grammar import NotPlainError, parse
 
         verb = verbs.VERBS.get(verbs.ALIASES.get(words[0], words[0]))
+        rest = words[1:]
+        if verb is None and rest:
+            from dacha.cli.nouns import NOUNS
+
+            if words[0] in NOUNS:
+                verb = NOUNS[words[0]][1].get(rest.pop(0))
         if verb is not None:
             try:
-                return _run_verb(verb.handler, parse(verb, words[1:]))
+                return _run_verb(verb.handler, parse(verb, rest))
             except NotPlainError:
                 pass
     from dacha import paths

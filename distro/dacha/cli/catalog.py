@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
-
-import typer
+import sys
 
 from dacha.build import catalog
 from dacha.build.catalog_file import Distribution
+from dacha.fast.grammar import Line
 
 
 def _print(found: list[Distribution], *, as_json: bool) -> None:
@@ -33,29 +32,24 @@ def _as_json(distribution: Distribution) -> dict[str, object]:
     return value
 
 
-def list_catalog(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
+def list_catalog(line: Line) -> int:
     """Show all distributions of the catalog."""
-    _print(catalog.distributions(), as_json=as_json)
+    _print(catalog.distributions(), as_json=line.flag("json"))
+    return 0
 
 
-def search_catalog(
-    term: Annotated[str, typer.Argument(metavar="TERM", help="A part of a name, title or family.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Search the catalog."""
-    wanted = term.lower()
+def search_catalog(line: Line) -> int:
+    """Search names, titles and families; 1 if nothing fits."""
+    term = line.operands[0]
     found = [
         each
         for each in catalog.distributions()
-        if any(wanted in text.lower() for text in (each.name, each.title, each.family, *each.aliases))
+        if any(term.lower() in text.lower() for text in (each.name, each.title, each.family, *each.aliases))
     ]
     if not found:
         close = catalog.similar(term)
-        typer.echo(
-            f"nothing in the catalog fits '{term}'" + (f"; did you mean '{close}'?" if close else ""),
-            err=True,
-        )
-        raise typer.Exit(1)
-    _print(found, as_json=as_json)
+        hint = f"; did you mean '{close}'?" if close else ""
+        print(f"nothing in the catalog fits '{term}'{hint}", file=sys.stderr)
+        return 1
+    _print(found, as_json=line.flag("json"))
+    return 0

@@ -1,7 +1,6 @@
 """The full command line: help, completion and messages, by typer.
 
-The box verbs come from their one description in `fast.verbs`; the nouns are typer apps, one
-file each.
+The verbs come from their one description, in `fast.verbs` and `cli.nouns`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from dacha import __version__
+from dacha.cli.nouns import NOUNS
 from dacha.cli.report import report, report_unexpected
 from dacha.errors import DachaError, UsageError
 from dacha.fast import verbs
@@ -89,10 +89,18 @@ def _call(handler: str, line: Line) -> int:
     return code
 
 
+def _add(app: typer.Typer, verb: Verb) -> None:
+    app.command(
+        verb.name,
+        epilog="Examples: " + "; ".join(verb.examples) if verb.examples else None,
+        cls=_WithCommand if verb.command == AFTER_DASHES else None,
+        # What follows the operands is a command with options of its own.
+        context_settings={"allow_interspersed_args": verb.command != REST},
+    )(_command(verb))
+
+
 def make_app() -> typer.Typer:
     """The whole command line."""
-    from dacha.cli import catalog, images
-
     app = typer.Typer(
         name="dacha",
         help="A shell of any distribution, as yourself, in an instant.",
@@ -110,19 +118,14 @@ def make_app() -> typer.Typer:
             raise typer.Exit
 
     for verb in verbs.VERBS.values():
-        examples = "Examples: " + "; ".join(verb.examples) if verb.examples else None
-        app.command(
-            verb.name,
-            epilog=examples,
-            cls=_WithCommand if verb.command == AFTER_DASHES else None,
-            # What follows the operands is a command with options of its own.
-            context_settings={"allow_interspersed_args": verb.command != REST},
-        )(_command(verb))
+        _add(app, verb)
     for alias, name in verbs.ALIASES.items():
         app.command(alias, hidden=True)(_command(verbs.VERBS[name]))
-    images.app.command("catalog", epilog="Example: dacha image catalog")(catalog.list_catalog)
-    images.app.command("search", epilog="Example: dacha image search suse")(catalog.search_catalog)
-    app.add_typer(images.app, name="image")
+    for noun, (summary, found) in NOUNS.items():
+        group = typer.Typer(help=summary, no_args_is_help=True)
+        for verb in found.values():
+            _add(group, verb)
+        app.add_typer(group, name=noun)
     return app
 
 
