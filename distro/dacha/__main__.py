@@ -7,6 +7,7 @@ the latter only when they are.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -32,6 +33,7 @@ def main() -> int:
                 pass
     from dacha import paths
 
+    gc.enable()
     paths.find_packages()
     from dacha.cli.main import main as full
 
@@ -65,12 +67,21 @@ def _run_verb(handler: str, line: object) -> int:
     return code
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    _code = main()
+def run() -> None:
+    """Run the command line, and end the process.
+
+    A session has left it in the box: there is nothing to tidy up then, and nothing to import
+    for it. The cyclic garbage collector has nothing to do in so short a life.
+    """
+    gc.disable()
+    code = main()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # A session has left this process in the box: there is nothing to tidy up, and nothing to import for it.
-    os._exit(_code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    run()

@@ -49,6 +49,7 @@ SESSION = {
     "__future__",
     "_ctypes",
     "errno",
+    "gc",
     "select",
 }
 ON_PIPES = {*SESSION, "dacha.fast.pipes"}
