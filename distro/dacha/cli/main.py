@@ -24,14 +24,22 @@ from dacha.fast.grammar import AFTER_DASHES, FLAG, LIST, NOTHING, REST, TEXT, Li
 _TYPES: dict[str, Any] = {FLAG: bool, TEXT: str, LIST: list[str]}
 
 
-class _WithCommand(TyperCommand):
-    """A verb with a command after `--`, a mark that the parser would take away."""
+def _command_class(verb: Verb) -> type[TyperCommand]:
+    """A verb as typer has it, with the usage line of a person, and `--` as a mark of its own."""
+    usage = [f"[{verb.operand}]" if not verb.least else verb.operand] if verb.most else []
+    usage += {NOTHING: [], AFTER_DASHES: ["[-- COMMAND...]"], REST: ["[--] COMMAND..."]}[verb.command]
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if "--" in args:
-            index = args.index("--")
-            args, ctx.obj = args[:index], args[index + 1 :]
-        return super().parse_args(ctx, args)
+    class VerbCommand(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if verb.command == AFTER_DASHES and "--" in args:  # which the parser would take away
+                index = args.index("--")
+                args, ctx.obj = args[:index], args[index + 1 :]
+            return super().parse_args(ctx, args)
+
+        def collect_usage_pieces(self, _ctx: Any) -> list[str]:
+            return ["[OPTIONS]", *usage]
+
+    return VerbCommand
 
 
 def _command(verb: Verb) -> Callable[..., None]:
@@ -64,10 +72,7 @@ def _command(verb: Verb) -> Callable[..., None]:
         default = None if option.kind == LIST else option.default
         parameters.append(_parameter(option.dest, _TYPES[option.kind], info, default))
     if verb.most or verb.command != NOTHING:
-        metavar = verb.operand if verb.least else f"[{verb.operand}]"
-        if verb.command != NOTHING:
-            metavar += " [-- COMMAND...]"
-        argument = typer.Argument(metavar=metavar, help="", show_default=False)
+        argument = typer.Argument(metavar=verb.operand, hidden=True)  # the usage line says it all
         missing = inspect.Parameter.empty if verb.least else None
         parameters.append(_parameter("operands", list[str], argument, missing))
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -93,7 +98,7 @@ def _add(app: typer.Typer, verb: Verb) -> None:
     app.command(
         verb.name,
         epilog="Examples: " + "; ".join(verb.examples) if verb.examples else None,
-        cls=_WithCommand if verb.command == AFTER_DASHES else None,
+        cls=_command_class(verb),
         # What follows the operands is a command with options of its own.
         context_settings={"allow_interspersed_args": verb.command != REST},
     )(_command(verb))

@@ -68,12 +68,13 @@ def listing(connection: sqlite3.Connection) -> list[Image]:
 
 def find(connection: sqlite3.Connection, reference: str) -> Image | None:
     """The image of that name, or whose id begins like that. Raises DachaError if several do."""
-    row = connection.execute(
-        _SELECT + " WHERE i.id = (SELECT image FROM image_names WHERE name = ?)",  # noqa: S608  (constants)
-        (reference,),
-    ).fetchone()
-    if row is not None:
-        return _from_row(row)
+    for name in (reference, reference.removesuffix(":latest")):
+        row = connection.execute(
+            _SELECT + " WHERE i.id = (SELECT image FROM image_names WHERE name = ?)",  # noqa: S608  (constants)
+            (name,),
+        ).fetchone()
+        if row is not None:
+            return _from_row(row)
     prefix = reference.removeprefix("sha256:")
     if len(prefix) < MIN_ID_PREFIX or set(prefix) - set("0123456789abcdef"):
         return None
@@ -150,8 +151,9 @@ def remove(connection: sqlite3.Connection, reference: str) -> Image:
     """
     with transaction(connection):
         image = get(connection, reference)
-        if reference in image.names and len(image.names) > 1:
-            connection.execute("DELETE FROM image_names WHERE name = ?", (reference,))
+        name = reference if reference in image.names else reference.removesuffix(":latest")
+        if name in image.names and len(image.names) > 1:
+            connection.execute("DELETE FROM image_names WHERE name = ?", (name,))
             return image
         boxes = users(connection, image)
         if boxes:

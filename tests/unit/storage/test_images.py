@@ -48,7 +48,7 @@ def test_an_image_is_found_by_its_name_and_by_its_id(connection: sqlite3.Connect
     assert image.names == ("debian",)
     assert image.layers == (LOW, HIGH)
     assert image.size_bytes == 120
-    for reference in ("debian", ONE, "1" * 64, "1111", "sha256:1111"):
+    for reference in ("debian", "debian:latest", ONE, "1" * 64, "1111", "sha256:1111"):
         assert images.find(connection, reference) == image
     assert images.config(connection, image.id) == {"os": "linux"}
 
