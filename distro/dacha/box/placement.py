@@ -46,9 +46,14 @@ class Placement:
             return
         self.path = f"{top.rstrip('/')}/{self._name}"
         self.directory = self._tree + self.path
-        if os.path.isdir(self.directory):  # of a box whose state is lost
+        if os.path.isdir(self._here):  # of a box whose state is lost
             self.remove()
-        os.mkdir(self.directory)
+        os.mkdir(self._here)
+
+    @property
+    def _here(self) -> str:
+        """The box's cgroup as the launch sees it: on a hybrid machine it has moved the tree for crun."""
+        return cgroup.tree() + self.path
 
     @property
     def init(self) -> str:
@@ -57,7 +62,7 @@ class Placement:
 
     def remove(self) -> None:
         """Kill what is in it, and take it away."""
-        if self.directory:
-            cgroup.kill(self.directory)
-            cgroup.wait_until_empty(self.directory, 2.0)
-            cgroup.remove(self.directory)
+        if self.path:
+            cgroup.kill(self._here)
+            cgroup.wait_until_empty(self._here, 2.0)
+            cgroup.remove(self._here)

@@ -8,9 +8,11 @@ which enters H and never comes back.
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from dacha import paths
 from dacha.box import definition
+from dacha.box.claim import INIT, claim
 from dacha.box.definition import Box
 from dacha.box.edits import Editor
 from dacha.box.integrations import ALL, Context
@@ -30,7 +32,6 @@ from dacha.userns.outer import OuterMaps
 
 # Where the runtime directory may lie without being the user's own $XDG_RUNTIME_DIR.
 _SYSTEM_DIRECTORIES = ("/run", "/tmp")  # noqa: S108
-_INIT = ("/run/dacha/catatonit", "-P")
 _INIT_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
 
 
@@ -63,11 +64,14 @@ def start(name: str) -> bool:
         for directory in ("root", "host"):
             os.makedirs(f"{runtime}/{directory}", mode=0o700, exist_ok=True)
         init = os.path.realpath(process.find_program("catatonit"))
+        plan = _Launch(box, caller, maps, stack, runtime, init, claim(box))
         try:
-            child.run_in_child(lambda: _launch(box, caller, maps, stack, runtime, init))
+            child.run_in_child(lambda: _launch(plan))
         except DachaError as error:
             crun.delete(box.id)
             raise type(error)(f"box '{name}' does not start: {error}", hint=error.hint) from error
+        finally:
+            os.close(plan.claim)
         return True
 
 
@@ -85,27 +89,40 @@ def lower_directories(box_layers: list[Layer], caller: Account, maps: OuterMaps)
     return lowers
 
 
-def _launch(box: Box, caller: Account, maps: OuterMaps, stack: list[Layer], runtime: str, init: str) -> bytes:
+class _Launch(NamedTuple):
+    """What a start hands to its child."""
+
+    box: Box
+    account: Account
+    maps: OuterMaps
+    layers: list[Layer]  # of the image, the lowest first
+    runtime: str  # the box's runtime directory
+    init: str  # the program that is the box's init
+    claim: int  # the descriptor that says that the box runs
+
+
+def _launch(plan: _Launch) -> bytes:
     """The child's work: into H, mount, plan, and let crun make the box."""
+    box = plan.box
     placement = Placement(box.name, box.id)
-    with launcher.launch(maps, state.any_live_pid):
+    with launcher.launch(plan.maps, state.any_live_pid):
         _show_unified_tree()
         # The host's tree as it is before the root is mounted: all binds come from here,
         # so the box does not find its own root once more below /run/host.
-        mounts.bind("/", f"{runtime}/host", recursive=True)
+        mounts.bind("/", f"{plan.runtime}/host", recursive=True)
         store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        lowers = lower_directories(stack, caller, maps)
-        context = _prepare_layers(box, caller, maps, store, lowers, runtime, init)
+        lowers = lower_directories(plan.layers, plan.account, plan.maps)
+        context = _prepare_layers(plan, store, lowers)
         overlay.mount(
             paths.data_root(),
-            f"{runtime}/root",
+            f"{plan.runtime}/root",
             [f"{box.directory}/integration", *lowers],
             f"{box.directory}/upper",
             f"{box.directory}/work",
         )
         try:
             placement.make()
-            state.write(_run(context, placement))
+            state.write(_run(context, placement, plan.claim))
         except BaseException:
             placement.remove()
             raise
@@ -118,18 +135,10 @@ def _show_unified_tree() -> None:
         mounts.bind(cgroup.HYBRID, cgroup.ROOT, recursive=True)
 
 
-def _prepare_layers(
-    box: Box,
-    caller: Account,
-    maps: OuterMaps,
-    store: int,
-    lowers: list[str],
-    runtime: str,
-    init: str,
-) -> Context:
+def _prepare_layers(plan: _Launch, store: int, lowers: list[str]) -> Context:
     """Make the box's own layers, and write what the host contributes to them."""
+    box, maps = plan.box, plan.maps
     path = box.path
-    os.makedirs(path, mode=0o700, exist_ok=True)
     for name in ("upper", "work"):
         if not os.path.isdir(f"{path}/{name}"):
             os.mkdir(f"{path}/{name}", 0o755)
@@ -145,15 +154,15 @@ def _prepare_layers(
     runtime_directory = os.path.dirname(paths.runtime_root())
     context = Context(
         box=box,
-        account=caller,
+        account=plan.account,
         maps=maps,
         stack=LayerStack([upper, *image]),
         image=LayerStack(image),
-        host=f"{runtime}/host",
+        host=f"{plan.runtime}/host",
         hostname=box.hostname or os.uname().nodename,
-        runtime=runtime,
+        runtime=plan.runtime,
         runtime_directory="" if runtime_directory in _SYSTEM_DIRECTORIES else runtime_directory,
-        init=init,
+        init=plan.init,
     )
     edits = [edit for integration in ALL for edit in integration.edits(context)]
     Editor(context.image, upper, layer, maps.first).carry_out(edits)
@@ -161,7 +170,7 @@ def _prepare_layers(
     return context
 
 
-def _run(context: Context, placement: Placement) -> State:
+def _run(context: Context, placement: Placement, stdin: int) -> State:
     box, caller, maps = context.box, context.account, context.maps
     own = namespaces.NEWNS | namespaces.NEWPID | namespaces.NEWUTS | namespaces.NEWCGROUP
     if not maps.is_initial:
@@ -172,7 +181,7 @@ def _run(context: Context, placement: Placement) -> State:
     container = Container(
         root=f"{context.runtime}/root",
         hostname=context.hostname,
-        argv=_INIT,
+        argv=INIT,
         environment=_INIT_ENVIRONMENT,
         mounts=mount_plan(context),
         uids=maps.box_uids(caller.uid),
@@ -180,7 +189,7 @@ def _run(context: Context, placement: Placement) -> State:
         namespaces=own,
         cgroup=placement.init,
     )
-    pid = crun.run_detached(box.id, container, context.runtime)
+    pid = crun.run_detached(box.id, container, context.runtime, stdin)
     return State(
         id=box.id,
         name=box.name,

@@ -29,19 +29,20 @@ def _crun(*, has_cgroup: bool) -> list[str]:
     ]
 
 
-def run_detached(name: str, container: Container, bundle: str) -> int:
-    """Make a container and start its init, and return the init's pid.
+def run_detached(name: str, container: Container, bundle: str, stdin: int) -> int:
+    """Make a container and start its init, which keeps `stdin` open; the init's pid.
 
     Raises CrunError. `bundle` is a directory of the container's own in the runtime directory.
     """
     with open(f"{bundle}/config.json", "w") as file:
         json.dump(oci_spec(container), file)
     log, pid_file = f"{bundle}/crun.log", f"{bundle}/pid"
-    argv = [*_crun(has_cgroup=bool(container.cgroup)), "run", "--detach", "--bundle", bundle]
+    argv = [*_crun(has_cgroup=bool(container.cgroup)), "run", "--detach"]
+    argv += ["--bundle", bundle, "--pid-file", pid_file, name]
     # The container inherits crun's streams: a file, since a pipe would be held open for ever.
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        code = process.wait(process.spawn([*argv, "--pid-file", pid_file, name], stderr=fd))
+        code = process.wait(process.spawn(argv, stdin=stdin, stderr=fd))
     finally:
         os.close(fd)
     if code != 0:

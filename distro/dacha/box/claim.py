@@ -1,0 +1,80 @@
+"""The claim that a running box has on its own layers.
+
+A second mount of the same upper would break the box that runs, and the runtime directory,
+which knows what runs, can get lost or be another one. So there is a lock beside the layers:
+the init inherits it, and the kernel keeps it exactly as long as the box lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+
+from dacha.box.definition import Box
+from dacha.errors import DachaError
+
+# The init has the claim as its standard input: catatonit closes all other descriptors.
+INIT = ("/run/dacha/catatonit", "-P")
+_KILL_TIMEOUT_S = 5.0
+
+
+def claim(box: Box) -> int:
+    """Take the claim, for the init to inherit; the descriptor of it.
+
+    A box that still runs though nobody knows of it any more is killed: it can neither be
+    entered nor stopped. Raises DachaError if it cannot be found, or does not die.
+    """
+    os.makedirs(box.path, mode=0o700, exist_ok=True)
+    # Readable for all that get into the directory: crun gives the file to the box's root.
+    fd = os.open(f"{box.path}/claim", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not _lock(fd):
+            for pid in _inits(box):
+                _kill(pid)
+            if not _lock(fd):
+                raise DachaError(
+                    f"box '{box.name}' runs already, started by somebody who cannot be seen from here",
+                    hint="stop it there, or restart the machine",
+                )
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _inits(box: Box) -> list[int]:
+    """The inits that stand on the box's upper: their descriptors are hidden from us, their mounts are not."""
+    mark = f"upperdir={box.directory}/upper,".encode()
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                if not name.isdigit() or not file.read().startswith(INIT[0].encode()):
+                    continue
+            with open(f"/proc/{name}/mountinfo", "rb") as file:
+                if mark in file.read():
+                    found.append(int(name))
+    return found
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            poll.poll(_KILL_TIMEOUT_S * 1000)
+        finally:
+            os.close(pidfd)
