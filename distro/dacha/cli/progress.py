@@ -27,7 +27,7 @@ class DrawnProgress(Progress):
         self._progress = rich.progress.Progress(
             columns.SpinnerColumn(),
             columns.TextColumn("{task.description}"),
-            columns.DownloadColumn(),
+            columns.FileSizeColumn(),
             columns.TimeElapsedColumn(),
             console=rich.console.Console(stderr=True),
             transient=True,
