@@ -84,14 +84,6 @@ def _wrong_with_runtime(host: Host, place: Place) -> Verdict | None:
             f"{place.closed_at} is closed to others, and its group is not yours",
             host.sudo(f"chgrp {user.gid} {place.closed_at}"),
         )
-    if place.flags & os.ST_NOEXEC:
-        mount = host.mount_of(place)
-        where = mount.target if mount is not None else target
-        return failed(
-            f"{target} is mounted with noexec",
-            host.sudo(f"mount -o remount,exec {where}"),
-            cost="no box can start: its init is executed from there",
-        )
     return None
 
 
@@ -126,7 +118,7 @@ CHECKS = (
     Check(
         "places",
         "runtime directory",
-        "`dacha` in `$XDG_RUNTIME_DIR`: yours, closed to others, in memory, and not `noexec`.",
+        "`dacha` in `$XDG_RUNTIME_DIR`: yours, closed to others, and in memory. `noexec` does no harm.",
         "no box can start",
         _runtime,
         stops=True,

@@ -44,11 +44,6 @@ def test_a_home_that_does_not_answer_fails(host: HostMaker) -> None:
         ({"mode": 0o770}, "is open to others (mode 0770)", f"chmod 700 {RUNTIME}"),
         ({"is_directory": False}, "is no directory", f"rm {RUNTIME}"),
         (
-            {"flags": os.ST_NOEXEC},
-            "is mounted with noexec",
-            "sudo mount -o remount,exec /run/user/1000",
-        ),
-        (
             {"closed_at": "/run/user/1000"},
             "its group is not yours",
             "sudo chgrp 1000 /run/user/1000",
