@@ -1,17 +1,16 @@
-"""The verbs of the nouns (`dacha image …`), described as the box verbs are in `fast.verbs`.
-
-Apart from those, so that a warm `enter` does not make them.
-"""
+"""The verbs of `dacha image`."""
 
 from __future__ import annotations
 
 from dacha.fast.grammar import FLAG, TEXT, Option, Verb
 
+SUMMARY = "Images: in the store, and to make boxes of."
+
 _MANY = 1 << 16
 _JSON = Option("--json", FLAG, "As JSON.")
 _QUIET = Option("-q --quiet", FLAG, "Show no progress.")
 
-_IMAGE = (
+VERBS = (
     Verb(
         "list",
         "List the images in the store.",
@@ -63,5 +62,3 @@ _IMAGE = (
         examples=("dacha image search suse",),
     ),
 )
-
-NOUNS = {"image": ("Images: in the store, and to make boxes of.", {verb.name: verb for verb in _IMAGE})}
