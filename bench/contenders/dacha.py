@@ -7,7 +7,8 @@ from pathlib import Path
 from bench.contenders.base import Contender
 from bench.programs import Command
 
-PROGRAM = Path(__file__).resolve().parents[2] / ".venv/bin/dacha"
+_ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = _ROOT / ".venv/bin/dacha"
 _IMAGE = "bench"
 
 
@@ -21,6 +22,11 @@ class Dacha(Contender):
 
     def load_image(self) -> Command:
         return self._dacha("image", "load", f"tar:{self.archive}", "--name", _IMAGE, "--quiet")
+
+    def unpack_layer(self) -> Command:
+        """The unpacking alone, in seconds on stdout."""
+        script = _ROOT / "bench/unpack.py"
+        return self.site.command(PROGRAM.with_name("python"), "-IS", script, _ROOT / "distro", self.archive)
 
     def remove_image(self) -> Command:
         return self._dacha("image", "rm", _IMAGE)

@@ -63,6 +63,9 @@ def _open(running: State, pidfd: int, command: list[str] | None, *, wants_termin
 
     if wants_terminal:
         from dacha.fast.terminal import run_on_terminal
+        from dacha.linux import memory
+
+        mappings = memory.open_mappings()
     else:
         from dacha.fast.pipes import run_on_pipes
 
@@ -84,5 +87,5 @@ def _open(running: State, pidfd: int, command: list[str] | None, *, wants_termin
         become(running, argv, environment, directories)
 
     if wants_terminal:
-        return run_on_terminal(session, body)
+        return run_on_terminal(session, body, mappings)
     return run_on_pipes(session, body, has_terminal=has_terminal)

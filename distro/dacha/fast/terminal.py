@@ -13,7 +13,7 @@ import select
 import termios
 
 from dacha.fast.session import Session
-from dacha.linux import signals
+from dacha.linux import memory, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # collections costs 2 ms to import
@@ -189,8 +189,11 @@ def _raw(attributes: _Attributes) -> _Attributes:
     return [iflag, oflag, cflag, lflag, ispeed, ospeed, characters]
 
 
-def run_on_terminal(session: Session, body: Callable[[], None]) -> int:
-    """Start the session on a terminal of its own, and stay until it ends. Its exit code."""
+def run_on_terminal(session: Session, body: Callable[[], None], mappings: int) -> int:
+    """Start the session on a terminal of its own, and stay until it ends. Its exit code.
+
+    `mappings`, a descriptor, says which memory to give back: a relay needs little of the interpreter.
+    """
     terminal = Terminal()
 
     def on_terminal() -> None:
@@ -198,4 +201,5 @@ def run_on_terminal(session: Session, body: Callable[[], None]) -> int:
         body()
 
     session.start(on_terminal, ends_as_a_whole=True)
+    memory.release_files(mappings)
     return terminal.relay(session)

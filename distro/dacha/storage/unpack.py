@@ -24,6 +24,7 @@ from dacha.storage import staging
 from dacha.storage.archive import stream
 from dacha.storage.database import transaction
 from dacha.storage.layers import Layer, find
+from dacha.storage.writeback import writing_back
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
 
@@ -108,7 +109,8 @@ def _unpack(maps: OuterMaps, source: Source, place: str) -> stream.LayerFacts:
     facts = None
     try:
         try:
-            facts = stream.rewrite(source, archive_writer, stream.Limits(max_id=maps.available - 1))
+            with writing_back(source, place) as counted:
+                facts = stream.rewrite(counted, archive_writer, stream.Limits(max_id=maps.available - 1))
         except BrokenPipeError:
             facts = None  # tar has died: its own words say why
         except BaseException:

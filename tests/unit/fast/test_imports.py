@@ -53,7 +53,7 @@ SESSION = {
     "select",
 }
 ON_PIPES = {*SESSION, "dacha.fast.pipes"}
-ON_A_TERMINAL = {*SESSION, "dacha.fast.terminal", "fcntl", "termios"}
+ON_A_TERMINAL = {*SESSION, "dacha.fast.terminal", "dacha.linux.memory", "fcntl", "termios"}
 
 # What draws, or is slow and has something else in its place below the command line.
 NEVER = ("typer", "click", "rich", "yaml", "dataclasses", "subprocess", "pathlib", "asyncio", "argparse")
