@@ -53,3 +53,40 @@ def try_lock_directory(path: str) -> int | None:
         os.close(fd)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     return fd
+
+
+class RecordLock:
+    """An exclusive lock of fcntl(2)'s kind on `path`, held inside `with`: the kind that podman takes.
+
+    It does not exclude a FileLock, nor another RecordLock of the same process. The file stays.
+    """
+
+    __slots__ = ("_fd", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+
+    def __enter__(self) -> RecordLock:
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
+
+def lock_directory(path: str) -> int:
+    """An open descriptor that holds the lock on the directory `path`; waits for whoever has it."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

@@ -77,6 +77,14 @@ def run(argv: list[str], *, stdin: int | None = None) -> bytes:
 
     Raises CommandError, with what it wrote to stderr, where it fails.
     """
+    code, output, errors = complete(argv, stdin=stdin)
+    if code != 0:
+        raise CommandError(os.path.basename(argv[0]), code, errors.decode(errors="replace"))
+    return output
+
+
+def complete(argv: list[str], *, stdin: int | None = None) -> tuple[int, bytes, bytes]:
+    """Run a program to its end: its exit code, its stdout and its stderr."""
     out_read, out_write = os.pipe2(os.O_CLOEXEC)
     err_read, err_write = os.pipe2(os.O_CLOEXEC)
     try:
@@ -89,10 +97,18 @@ def run(argv: list[str], *, stdin: int | None = None) -> bytes:
         os.close(out_write)
         os.close(err_write)
     output, errors = _read_both(out_read, err_read)
-    code = wait(pid)
-    if code != 0:
-        raise CommandError(os.path.basename(argv[0]), code, errors.decode(errors="replace"))
-    return output
+    return wait(pid), output, errors
+
+
+def consult(argv: list[str], question: bytes) -> tuple[int, bytes, bytes]:
+    """As `complete`, with `question` on stdin: it may be secret, and is on no disk and no command line."""
+    stdin = os.memfd_create("question", os.MFD_CLOEXEC)
+    try:
+        os.write(stdin, question)  # to memory, so all at once
+        os.lseek(stdin, 0, os.SEEK_SET)
+        return complete(argv, stdin=stdin)
+    finally:
+        os.close(stdin)
 
 
 def _read_both(first: int, second: int) -> tuple[bytes, bytes]:

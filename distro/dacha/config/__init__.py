@@ -1,0 +1,1 @@
+"""The configuration files that podman's users know, read as their manual pages say."""
