@@ -16,7 +16,7 @@ SYSTEM = "/etc/containers"
 SHIPPED = "/usr/share/containers"
 DOCKER_CERTIFICATES = "/etc/docker/certs.d"
 
-_UID = os.getuid()  # in a user namespace of ours it would be 0
+UID = os.getuid()  # in a user namespace of ours it would be 0
 
 
 def home() -> str:
@@ -38,6 +38,11 @@ def user() -> str:
 def cache() -> str:
     """Where machines write what they remember: root's is apart from all users'."""
     return "/var/cache/containers" if is_rootful() else _base("XDG_CACHE_HOME", ".cache") + "/containers"
+
+
+def told() -> str:
+    """dacha's own note of what it has warned about."""
+    return "/var/cache/dacha/told" if is_rootful() else _base("XDG_CACHE_HOME", ".cache") + "/dacha/told"
 
 
 def _named(variable: str) -> str | None:
@@ -105,7 +110,7 @@ def _runtime_auth() -> str | None:
         return f"{base}/containers/auth.json"
     if is_rootful():
         return "/run/containers/0/auth.json"
-    return f"/run/user/{_UID}/containers/auth.json" if os.path.isdir(f"/run/user/{_UID}") else None
+    return f"/run/user/{UID}/containers/auth.json" if os.path.isdir(f"/run/user/{UID}") else None
 
 
 def auth_json(authfile: str = "") -> str:
@@ -157,7 +162,7 @@ def _system_drop_ins(stem: str) -> list[str]:
             directories.append(f"{base}/{stem}.rootful.conf.d")
         else:
             own = f"{base}/{stem}.rootless.conf.d"
-            directories += [own, f"{own}/{_UID}"]
+            directories += [own, f"{own}/{UID}"]
     return directories
 
 
@@ -181,7 +186,7 @@ def _all_containers_conf() -> list[str]:
         # The manual page has the first name, podman's code the second.
         for directory in (f"{SYSTEM}/containers.rootless.d", f"{SYSTEM}/containers.rootless.conf.d"):
             files += _in_directory(directory)
-            files += _in_directory(f"{directory}/{_UID}")
+            files += _in_directory(f"{directory}/{UID}")
     files.append(f"{user()}/containers.conf")
     files += _in_directory(f"{user()}/containers.conf.d")
     return [path for path in files if os.path.exists(path)]

@@ -39,6 +39,10 @@ class Table:
         self._asked.add(key)
         return self._content.get(key)
 
+    def is_text(self, key: str) -> bool:
+        """Whether a string stands there, where a number may too."""
+        return isinstance(self._content.get(key), str)
+
     def text(self, key: str, *, choices: Sequence[str] = ()) -> str | None:
         """A string, one of `choices` if there are any; None if it is not set."""
         value = self._value(key)
