@@ -192,31 +192,38 @@ def _amount(table: Table, key: str, text: str) -> int:
 
 
 def _with_environment(config: StorageConfig, text: str) -> StorageConfig:
-    """Add STORAGE_OPTS: [DRIVER.]KEY=VALUE, with commas between; a part without "=" belongs to mountopt."""
+    """Add STORAGE_OPTS: [DRIVER.]KEY=VALUE with commas between, as podman takes them."""
     by_driver: dict[str, dict[str, Any]] = {}
     stores: list[str] = []
     unknown: list[str] = []
-    values: dict[str, Any] | None = None
-    for part in text.split(",") if text else ():
-        name, equals, value = part.partition("=")
-        driver, dot, key = name.rpartition(".")
-        if not equals or (not dot and key not in _KEYS and values and "mountopt" in values):
-            if values is None or "mountopt" not in values:
-                raise ConfigError(_OPTIONS, f"'{part}' must be [DRIVER.]KEY=VALUE", hint=f"mend ${_OPTIONS}")
-            values["mountopt"] += f",{part}"
-            continue
-        values = by_driver.setdefault(driver, {})
+    for driver, key, value in _split_options(text):
         if key == "imagestore":
             stores.append(value)
         elif key in _KEYS:
-            values[key] = value
+            by_driver.setdefault(driver, {})[key] = value
         else:
-            unknown.append(f"{_OPTIONS}: {part.partition('=')[0]}")
-    environment = {
-        driver: _driver_options(Table(_OPTIONS, each, driver)) for driver, each in by_driver.items()
-    }
+            unknown.append(f"{_OPTIONS}: {driver}.{key}".replace(" .", " "))
     return config._replace(
         additionalimagestores=(*config.additionalimagestores, *stores),
-        environment_options=environment,
+        environment_options={
+            driver: _driver_options(Table(_OPTIONS, each, driver)) for driver, each in by_driver.items()
+        },
         unknown=(*config.unknown, *unknown),
     )
+
+
+def _split_options(text: str) -> list[tuple[str, str, str]]:
+    """Driver, key and value of each option. What follows mountopt and is no option belongs to its list."""
+    found: list[tuple[str, str, str]] = []
+    for part in text.split(",") if text else ():
+        name, equals, value = part.partition("=")
+        driver, dot, key = name.rpartition(".")
+        if equals and key and (dot or key in (*_KEYS, "imagestore")):
+            found.append((driver, key, value))
+        elif found and found[-1][1] == "mountopt":
+            found[-1] = (*found[-1][:2], f"{found[-1][2]},{part}")
+        elif equals and key:
+            found.append((driver, key, value))
+        else:
+            raise ConfigError(_OPTIONS, f"'{part}' must be [DRIVER.]KEY=VALUE", hint=f"mend ${_OPTIONS}")
+    return found
