@@ -41,7 +41,7 @@ class Identity(NamedTuple):
             elif not asked:
                 return False
             else:
-                wanted = expand(asked)
+                wanted = expand(asked).exact()
                 if self.kind == "remapIdentity":
                     wanted = expand(_remap(str(wanted), self.prefix, self.signed_prefix))
         except ValueError:

@@ -31,6 +31,10 @@ class Name(NamedTuple):
         """The name without tag and digest."""
         return f"{self.host}/{self.path}"
 
+    def exact(self) -> Name:
+        """The name by what counts of it: of a tag and a digest the digest, as podman has it."""
+        return self._replace(tag="") if self.digest else self
+
     @property
     def version(self) -> str:
         """What follows the repository: ":TAG", "@DIGEST", both or nothing."""

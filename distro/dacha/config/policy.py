@@ -62,8 +62,8 @@ class Policy(NamedTuple):
     def requirements_for(self, transport: str, scope: str) -> tuple[Requirement, ...]:
         """The requirements of the nearest scope; all of them must be met.
 
-        `scope` is, for docker, a full name with its tag or digest; for the transports with paths,
-        the image's path (made absolute and free of links here); else "".
+        `scope` is, for docker, a full name with its tag or digest (of both the digest counts);
+        for the transports with paths, the image's path (made absolute and free of links here); else "".
         """
         scopes = self.transports.get(transport, {})
         for each in (*_scopes(transport, scope), ""):
@@ -95,8 +95,9 @@ def _scopes(transport: str, scope: str) -> list[str]:
         path = os.path.realpath(scope)
         return ["/" + each for each in enclosing(path.strip("/"))]
     if transport in _WITH_NAMES:
-        repository, _ = split_version(scope)
-        return [scope, *enclosing(repository), *wildcards(repository.partition("/")[0])]
+        repository, version = split_version(scope)
+        exact = repository + (version[version.index("@") :] if "@" in version else version)
+        return [exact, *enclosing(repository), *wildcards(repository.partition("/")[0])]
     return []
 
 

@@ -24,6 +24,7 @@ BY_DIGEST = f"q.io/a@{SHA}"
         ("matchRepoDigestOrExact", "q.io/a:1", "q.io/a:2", False),
         ("matchRepoDigestOrExact", "q.io/a:1", "q.io/a", False),
         ("matchRepoDigestOrExact", BY_DIGEST, "q.io/a:1", True),
+        ("matchRepoDigestOrExact", f"q.io/a:1@{SHA}", "q.io/a:2", True),
         ("matchRepoDigestOrExact", BY_DIGEST, "q.io/a", False),
         ("matchRepoDigestOrExact", BY_DIGEST, "q.io/b:1", False),
         ("matchRepository", "q.io/a:1", "q.io/a", True),

@@ -67,6 +67,7 @@ def test_the_nearest_scope_of_docker_wins(tmp_path: Path) -> None:
     for name, expected in (
         ("q.io/ns/app:1", "docker:q.io/ns/app:1"),
         (f"q.io/ns/app@{SHA}", f"docker:q.io/ns/app@{SHA}"),
+        (f"q.io/ns/app:1@{SHA}", f"docker:q.io/ns/app@{SHA}"),
         ("q.io/ns/app:2", "docker:q.io/ns/app"),
         ("q.io/ns/apple:1", "docker:q.io/ns"),
         ("q.io/nsx/app:1", "docker:q.io"),
