@@ -26,6 +26,8 @@ def main() -> int:
 
             if words[0] in NOUNS:
                 verb = NOUNS[words[0]][1].get(rest.pop(0))
+        if words[0] == "__complete":
+            return _run_verb("dacha.cli.completion.protocol:answer", words[1:])
         if verb is not None:
             try:
                 return _run_verb(verb.handler, parse(verb, rest))

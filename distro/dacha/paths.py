@@ -40,6 +40,14 @@ def config_root() -> str:
     return (base if base.startswith("/") else _home() + "/.config") + "/dacha"
 
 
+def cache_root() -> str:
+    """What can be made again at any time, and only saves that work."""
+    if is_rootful():
+        return "/var/cache/dacha"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (base if base.startswith("/") else _home() + "/.cache") + "/dacha"
+
+
 def runtime_root() -> str:
     """What lives until the next boot: state of running boxes, locks, crun's state."""
     if is_rootful():
@@ -76,13 +84,18 @@ def make_runtime_root() -> str:
 
 
 def shipped(kind: str) -> str:
-    """The directory of files shipped with dacha: 'images' or 'hooks'.
+    """The directory of files shipped with dacha: 'images', 'hooks' or 'completion'.
 
     In a wheel they are package data; in a checkout they stand at its top.
     """
     package = os.path.dirname(os.path.abspath(__file__))
     installed = f"{package}/data/{kind}"
     return installed if os.path.isdir(installed) else f"{os.path.dirname(os.path.dirname(package))}/{kind}"
+
+
+def catalog_directories() -> list[str]:
+    """Where files of the catalog are: the user's own, which win, and those that are shipped."""
+    return [f"{config_root()}/images", shipped("images")]
 
 
 def find_packages() -> None:

@@ -42,6 +42,7 @@ def test_wheel_has_every_package_and_the_data(wheel: Path) -> None:
     modules = {str(path.relative_to(source)) for path in source.rglob("*.py")}
     assert modules <= names
     assert {"dacha/data/images/debian.yaml", "dacha/data/hooks/sudo/sudo.sh"} <= names
+    assert any(name.endswith("/share/bash-completion/completions/dacha") for name in names)
 
 
 def test_installed_command_works_through_a_link(wheel: Path, tmp_path: Path) -> None:
@@ -52,6 +53,7 @@ def test_installed_command_works_through_a_link(wheel: Path, tmp_path: Path) -> 
     link.parent.mkdir()
     link.symlink_to(environment / "bin/dacha")
     assert _run(link, "version").startswith("dacha ")
+    assert _run(link, "completion", "zsh").startswith("#compdef dacha\n")
     assert "Open a shell in a box" in _run(link, "enter", "--help")
     stores = {"XDG_DATA_HOME": os.fspath(tmp_path), "XDG_RUNTIME_DIR": os.fspath(tmp_path / "run")}
     if os.geteuid() != 0:  # root's store has a fixed place

@@ -27,14 +27,10 @@ class Entry(NamedTuple):
     settings: dict[str, str]  # what that program is given
 
 
-def _directories() -> list[str]:
-    return [f"{paths.config_root()}/images", paths.shipped("images")]
-
-
 def _files() -> dict[str, str]:
     """File names and where they are; the user's own hide shipped ones of the same name."""
     found: dict[str, str] = {}
-    for directory in reversed(_directories()):
+    for directory in reversed(paths.catalog_directories()):
         for file in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
             if file.endswith((".yaml", ".yml")):
                 found[file.rpartition(".")[0]] = f"{directory}/{file}"
@@ -82,6 +78,18 @@ def _expand(distribution: Distribution) -> Iterator[Entry]:
                     recipe.get("tool", ""),
                     {key: text for key, text in recipe.items() if key != "tool"},
                 )
+
+
+def titles() -> dict[str, str]:
+    """All names with what they stand for, without those of files that are wrong: for completion."""
+    found = {}
+    for path in _files().values():
+        try:
+            distribution = catalog_file.read(path)
+        except catalog_file.CatalogError:
+            continue  # whoever uses the catalog is told; at a Tab there is nowhere to say it
+        found.update({entry.name: entry.title for entry in _expand(distribution)})
+    return found
 
 
 def entries() -> dict[str, Entry]:

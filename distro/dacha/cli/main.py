@@ -1,4 +1,4 @@
-"""The full command line: help, completion and messages, by typer.
+"""The full command line: help and messages, by typer.
 
 The verbs come from their one description, in `fast.verbs` and `cli.nouns`.
 """
@@ -38,6 +38,12 @@ def _command_class(verb: Verb) -> type[TyperCommand]:
 
         def collect_usage_pieces(self, _ctx: Any) -> list[str]:
             return ["[OPTIONS]", *usage]
+
+        def format_epilog(self, _ctx: Any, formatter: Any) -> None:
+            """Examples as they are typed: one a line, whatever the width."""
+            with formatter.section("Examples"):
+                for example in verb.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
     return VerbCommand
 
@@ -97,7 +103,7 @@ def _call(handler: str, line: Line) -> int:
 def _add(app: typer.Typer, verb: Verb) -> None:
     app.command(
         verb.name,
-        epilog="Examples: " + "; ".join(verb.examples) if verb.examples else None,
+        short_help=verb.summary,  # whole, where click would cut it
         cls=_command_class(verb),
         # What follows the operands is a command with options of its own.
         context_settings={"allow_interspersed_args": verb.command != REST},
@@ -111,6 +117,8 @@ def make_app() -> typer.Typer:
         help="A shell of any distribution, as yourself, in an instant.",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False,  # typer's would take a tenth of a second for each Tab
+        rich_markup_mode=None,  # frames, and a column of types, leave no room for the words
         pretty_exceptions_enable=False,
     )
 
@@ -127,7 +135,7 @@ def make_app() -> typer.Typer:
     for alias, name in verbs.ALIASES.items():
         app.command(alias, hidden=True)(_command(verbs.VERBS[name]))
     for noun, (summary, found) in NOUNS.items():
-        group = typer.Typer(help=summary, no_args_is_help=True)
+        group = typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode=None)
         for verb in found.values():
             _add(group, verb)
         app.add_typer(group, name=noun)

@@ -1,5 +1,7 @@
 """The grammar of the box verbs, as data: one description serves the quick parser here and the
-full command line (`cli`), which has the help, the completion and the messages.
+full command line (`cli`), for its help, its messages, the completion and the manual.
+
+A metavar says what a value is: BOX, IMAGE, REF and so on (`cli.completion.candidates`).
 
 The quick parser is right about every valid line and knows nothing of the others: it gives
 up, and the full one says what is wrong.
@@ -40,7 +42,7 @@ class Verb:
         handler: str,
         options: tuple[Option, ...] = (),
         *,
-        operand: str = "NAME",
+        operand: str = "BOX",
         least: int = 0,
         most: int = 1,
         command: str = NOTHING,

@@ -19,7 +19,7 @@ ENTER = Verb(
     "Open a shell in a box, or run a command there on your terminal.",
     "dacha.fast.enter:enter",
     (
-        Option("-n --name", TEXT, "The box (the same as the operand).", "NAME"),
+        Option("-n --name", TEXT, "The box (the same as the operand).", "BOX"),
         Option("-i --image", TEXT, "What to make the box of, should it be missing.", "REF"),
         _YES,
         _NO_TTY,
@@ -52,6 +52,7 @@ CREATE = Verb(
         _YES,
         Option("-q --quiet", FLAG, "Show no progress."),
     ),
+    operand="NAME",
     examples=(
         "dacha create debian",
         "dacha create work --image debian:trixie",
@@ -71,7 +72,7 @@ START = Verb(
     "Start boxes.",
     "dacha.cli.lifecycle:start",
     (_ALL,),
-    operand="NAME...",
+    operand="BOX...",
     most=_MANY,
     examples=("dacha start debian",),
 )
@@ -80,7 +81,7 @@ STOP = Verb(
     "Stop boxes: everything in them ends.",
     "dacha.cli.lifecycle:stop",
     (_ALL, _YES, _TIME),
-    operand="NAME...",
+    operand="BOX...",
     most=_MANY,
     examples=("dacha stop debian", "dacha stop --all"),
 )
@@ -89,7 +90,7 @@ RESTART = Verb(
     "Stop boxes and start them again.",
     "dacha.cli.lifecycle:restart",
     (_ALL, _TIME),
-    operand="NAME...",
+    operand="BOX...",
     most=_MANY,
     examples=("dacha restart debian",),
 )
@@ -98,7 +99,7 @@ REMOVE = Verb(
     "Remove boxes. Your home is never touched.",
     "dacha.cli.lifecycle:remove",
     (_ALL, Option("-f --force", FLAG, "Also boxes that run."), _YES),
-    operand="NAME...",
+    operand="BOX...",
     most=_MANY,
     examples=("dacha rm debian", "dacha rm --force --all"),
 )
@@ -107,7 +108,7 @@ INSPECT = Verb(
     "Show all that is known of boxes, as JSON.",
     "dacha.cli.listing:inspect",
     (),
-    operand="NAME...",
+    operand="BOX...",
     least=1,
     most=_MANY,
     examples=("dacha inspect debian",),
@@ -117,8 +118,27 @@ DOCTOR = Verb(
     "Check this host and, if one is named, a box: what works, what does not, and what mends it.",
     "dacha.cli.doctor:doctor",
     (Option("--json", FLAG, "As JSON."),),
-    operand="BOX",
     examples=("dacha doctor", "dacha doctor debian", "dacha doctor --json"),
+)
+COMPLETION = Verb(
+    "completion",
+    "Print the script that completes dacha's command line in bash, zsh or fish.",
+    "dacha.cli.completion.scripts:print_script",
+    operand="SHELL",
+    least=1,
+    examples=(
+        'eval "$(dacha completion bash)"      # in ~/.bashrc',
+        'eval "$(dacha completion zsh)"       # in ~/.zshrc, after compinit',
+        "dacha completion fish >~/.config/fish/completions/dacha.fish",
+    ),
+)
+HELP = Verb(
+    "help",
+    "Show the help of a verb, or what verbs there are.",
+    "dacha.cli.help:show",
+    operand="VERB...",
+    most=_MANY,
+    examples=("dacha help enter", "dacha help image load"),
 )
 VERSION = Verb(
     "version", "Show the version.", "dacha.cli.listing:version", (), most=0, examples=("dacha version",)
@@ -126,6 +146,9 @@ VERSION = Verb(
 
 VERBS = {
     verb.name: verb
-    for verb in (ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT, DOCTOR, VERSION)
+    for verb in (
+        *(ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT),
+        *(DOCTOR, COMPLETION, HELP, VERSION),
+    )
 }
 ALIASES = {"ls": "list"}

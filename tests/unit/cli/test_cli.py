@@ -55,7 +55,18 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...], flag: st
     assert cli.main([*words, flag]) == 0
     text = capsys.readouterr().out
     assert f"Usage: dacha {' '.join(words)}" in text
-    assert f"dacha {' '.join(words)}" in text.partition("Example")[2]
+    examples = text.partition("\nExamples:\n")[2].splitlines()
+    assert examples
+    assert all(line.startswith("  ") and f"dacha {' '.join(words)}" in line for line in examples)
+
+
+@every_command
+def test_help_fits_into_a_terminal(
+    words: tuple[str, ...], capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["help", *words]) == 0
+    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80
 
 
 @every_command
@@ -91,7 +102,7 @@ def test_a_mistyped_verb_is_answered_with_the_right_one(capsys: Captured) -> Non
 @pytest.mark.parametrize("words", [["inspect"], ["run"], ["run", "-t"]])
 def test_what_is_missing_is_named(words: list[str], capsys: Captured) -> None:
     assert cli.main(words) == 125
-    assert "Missing argument 'NAME" in capsys.readouterr().err
+    assert "Missing argument 'BOX" in capsys.readouterr().err
 
 
 def test_an_operand_too_many_is_named(capsys: Captured) -> None:
@@ -120,7 +131,7 @@ def test_without_a_verb_there_is_help(words: list[str], capsys: Captured) -> Non
 
 def test_help_of_the_whole_names_every_verb_and_no_alias(capsys: Captured) -> None:
     assert cli.main(["--help"]) == 0
-    rows = [line.strip("│ ").split() for line in capsys.readouterr().out.splitlines()]
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     first_words = {row[0] for row in rows if row}
     assert set(VERBS) <= first_words
     assert not set(ALIASES) & first_words

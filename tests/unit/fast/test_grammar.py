@@ -70,6 +70,8 @@ def parsed(text: str) -> Found | None:
         ("inspect a b", ["a", "b"], {}, None),
         ("doctor", [], {}, None),
         ("doctor work --json", ["work"], {"json": True}, None),
+        ("completion zsh", ["zsh"], {}, None),
+        ("help image load", ["image", "load"], {}, None),
         ("version", [], {}, None),
     ],
 )
@@ -102,6 +104,7 @@ def test_a_plain_line_is_read(
         "list a",
         "inspect",
         "doctor a b",
+        "completion",
         "stop -t",
         "version --json",
         "version 1",
@@ -112,7 +115,7 @@ def test_anything_else_is_left_to_the_full_command_line(text: str) -> None:
 
 
 def test_every_verb_is_in_the_tables() -> None:
-    known = "enter run create list start stop restart rm inspect doctor version"
+    known = "enter run create list start stop restart rm inspect doctor completion help version"
     assert list(VERBS) == known.split(), "add its lines to the tables above"
 
 

@@ -223,6 +223,13 @@ def test_the_verbs_that_change_boxes_import_nothing_that_draws(image: str, env: 
         assert sorted(roots(found) & set(NEVER) - allowed) == [], words
 
 
+@pytest.mark.parametrize("words", [["rm", ""], ["create", "--image", "deb"], ["image", "l"]])
+def test_completion_imports_no_more_than_the_database(words: list[str], env: dict[str, str]) -> None:
+    imports_of(str(MAIN), "__complete", "words", *words, env=env)  # makes the cache
+    found = imports_of(str(MAIN), "__complete", "words", *words, env=env)
+    assert sorted(roots(found) & {*NEVER, *TOO_SLOW_FOR_A_SESSION} - {"sqlite3", "collections"}) == []
+
+
 def roots(modules: set[str]) -> set[str]:
     """The packages that modules belong to."""
     return {module.partition(".")[0] for module in modules}
