@@ -14,7 +14,7 @@ from bench.series import Claim, Row, Samples, in_bursts, in_turns
 
 _BOXES = Row("complete a box", claims=(Claim(20),))
 _CATALOG = Row("complete an image of the catalog", claims=(Claim(60),))
-_CATALOG_FIRST = Row("the same after the catalog has changed", claims=(Claim(60),))
+_CATALOG_FIRST = Row("complete an image of a catalog that has changed", claims=(Claim(60),))
 
 _IMAGE = ("create", "--image", "deb")
 

@@ -54,6 +54,7 @@ def test_installed_command_works_through_a_link(wheel: Path, tmp_path: Path) -> 
     link.symlink_to(environment / "bin/dacha")
     assert _run(link, "version").startswith("dacha ")
     assert _run(link, "completion", "zsh").startswith("#compdef dacha\n")
+    assert (environment / "share/man/man1/dacha-enter.1").exists()  # from where pipx links it
     assert "Open a shell in a box" in _run(link, "enter", "--help")
     stores = {"XDG_DATA_HOME": os.fspath(tmp_path), "XDG_RUNTIME_DIR": os.fspath(tmp_path / "run")}
     if os.geteuid() != 0:  # root's store has a fixed place
