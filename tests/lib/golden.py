@@ -15,7 +15,11 @@ import pytest
 
 def assert_golden(path: Path, value: object) -> None:
     """Compare a JSON value with the file at `path`; a failure shows the difference."""
-    found = json.dumps(value, indent=2) + "\n"
+    assert_golden_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def assert_golden_text(path: Path, found: str) -> None:
+    """Compare a text with the file at `path`."""
     if os.environ.get("DACHA_UPDATE_GOLDEN") == "1":
         path.write_text(found)
     golden = path.read_text() if path.exists() else ""

@@ -19,6 +19,7 @@ _PACKAGES = {
     "catatonit": "catatonit",
     "tar": "tar",
     "zstd": "zstd",
+    "apparmor_parser": "apparmor",
 }
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from dacha.box.doctor.base import Check, Verdict, failed, noted, passed, warned
 from dacha.box.doctor.host import Host
+from dacha.box.policy import selinux
 
 _RESTRICT = "kernel.apparmor_restrict_unprivileged_userns"
+_POLICY = "dacha system install-policy"
 
 
 def _apparmor(host: Host) -> Verdict:
@@ -18,7 +22,7 @@ def _apparmor(host: Host) -> Verdict:
         return passed(f"{detail}; user namespaces are not restricted")
     if host.answers.trial("mount").works:
         return passed(f"{detail}; user namespaces are restricted, but not for dacha")
-    return failed(f"{detail}; user namespaces are restricted", host.set_sysctl(_RESTRICT, 0))
+    return failed(f"{detail}; user namespaces are restricted", _POLICY)
 
 
 def _selinux(host: Host) -> Verdict:
@@ -28,7 +32,10 @@ def _selinux(host: Host) -> Verdict:
     if mode != "1":
         return passed("not on this host")
     context = _context(host.read("/proc/self/attr/current") or "")
-    return warned(f"enforcing, context {context}", host.sudo("setenforce 0"))
+    known = host.read(selinux.subs_file(host.read("/etc/selinux/config") or "")) or ""
+    if f"{os.path.realpath(host.store)}/layers" in selinux.declared(known):
+        return noted(f"enforcing, context {context}; the store has podman's labels")
+    return warned(f"enforcing, context {context}", _POLICY)
 
 
 def _context(text: str) -> str:
@@ -54,8 +61,8 @@ CHECKS = (
     Check(
         "security",
         "AppArmor",
-        "Whether it restricts user namespaces, as on Ubuntu since 23.10. Only detected: dacha was not tested"
-        " on such a host.",
+        "Whether it restricts user namespaces, as on Ubuntu since 23.10. [What mends it](security-policy.md)"
+        " could not be tried on such a host.",
         "no box can start",
         _apparmor,
         stops=True,
@@ -63,8 +70,9 @@ CHECKS = (
     Check(
         "security",
         "SELinux",
-        "Whether it enforces, as on Fedora. Only detected: dacha was not tested on such a host, and sets no"
-        " labels yet. `setenforce 0` lasts until the next boot, and shows whether SELinux causes a failure.",
+        "Whether it enforces, as on Fedora, and whether the store is [labelled](security-policy.md) as"
+        " podman's is. Could not be tried on such a host. `setenforce 0` lasts until the next boot, and shows"
+        " whether SELinux causes a failure.",
         "boxes may be refused files of your home, sockets and devices (not tested)",
         _selinux,
     ),

@@ -111,6 +111,11 @@ def shells(_typed: str) -> Offer:
     return Offer(WORDS, [("bash", ""), ("zsh", ""), ("fish", "")])
 
 
+def security_modules(_typed: str) -> Offer:
+    """Those that there is a policy for."""
+    return Offer(WORDS, [("apparmor", ""), ("selinux", "")])
+
+
 def verbs(_typed: str) -> Offer:
     """All verbs and nouns."""
     from dacha.cli.nouns import NOUNS
@@ -129,6 +134,7 @@ def nothing(_typed: str) -> Offer:
 BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "BOX": boxes,
     "IMAGE": images,
+    "MODULE": security_modules,
     "NAME": nothing,
     "REF": references,
     "SECONDS": nothing,

@@ -5,6 +5,9 @@ Apart from those, so that a warm `enter` does not make them.
 
 from __future__ import annotations
 
-from dacha.cli.nouns import image
+from dacha.cli.nouns import image, system
 
-NOUNS = {"image": (image.SUMMARY, {verb.name: verb for verb in image.VERBS})}
+NOUNS = {
+    "image": (image.SUMMARY, {verb.name: verb for verb in image.VERBS}),
+    "system": (system.SUMMARY, {verb.name: verb for verb in system.VERBS}),
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from dacha.box.doctor import security
@@ -33,7 +35,7 @@ def test_the_restriction_counts_only_where_it_hits(host: HostMaker) -> None:
     host.answers.trials["mount"] = refused("Permission denied")
     found = host.find(security.CHECKS, "AppArmor")
     assert found.status == "fail"
-    assert "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" in found.fix
+    assert found.fix == "dacha system install-policy"
 
 
 @pytest.mark.parametrize(("mode", "status"), [("1", "warn"), ("0", "info")])
@@ -45,6 +47,15 @@ def test_selinux_is_only_detected(host: HostMaker, mode: str, status: str) -> No
     if mode == "1":
         assert found.detail == "enforcing, context unconfined_u:unconfined_r:unconfined_t:s0"
         assert "not tested" in found.cost
+
+
+def test_selinux_with_a_labelled_store_is_as_it_should_be(host: HostMaker) -> None:
+    host.write("/sys/fs/selinux/enforce", "1")
+    assert host.find(security.CHECKS, "SELinux").fix == "dacha system install-policy"
+    store = os.path.realpath(host.make().store)
+    subs = "/etc/selinux/targeted/contexts/files/file_contexts.subs"
+    host.write(subs, f"{store}/layers {store}/../storage/overlay\n")
+    assert host.find(security.CHECKS, "SELinux").status == "info"
 
 
 def test_sandboxes_are_noticed(host: HostMaker) -> None:
