@@ -15,9 +15,8 @@ from dacha import paths
 from dacha.errors import DachaError
 from dacha.linux.lock import FileLock
 
-_VERSION = 1
 _RESERVE_BYTES = 1 << 18
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE layers (
     diff_id TEXT PRIMARY KEY,       -- sha256:… of the uncompressed tar
     directory TEXT NOT NULL UNIQUE, -- its name under layers/
@@ -50,6 +49,24 @@ CREATE TABLE boxes (
     definition TEXT NOT NULL        -- what else it was made with, JSON
 ) STRICT;
 """
+_VOLUMES = """
+CREATE TABLE volumes (
+    name TEXT PRIMARY KEY,
+    created REAL NOT NULL,
+    labels TEXT NOT NULL,           -- a JSON object
+    options TEXT NOT NULL,          -- as podman's `--opt` has them, a JSON object
+    anonymous_of TEXT,              -- the box with which it goes, NULL for one with a name
+    is_filled INTEGER NOT NULL      -- whether its first use has copied what the image has there
+) STRICT;
+CREATE TABLE box_volumes (
+    box TEXT NOT NULL REFERENCES boxes(id) ON DELETE CASCADE,
+    volume TEXT NOT NULL REFERENCES volumes(name),
+    PRIMARY KEY (box, volume)
+) STRICT;
+"""
+# A store's format is the number of these that it has gone through, in this order. Append, never change.
+# They are cut at semicolons, so comments have none.
+_MIGRATIONS = (_FIRST, _VOLUMES)
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -57,8 +74,10 @@ def _connect(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
-        _create(connection)
-    elif version > _VERSION:
+        connection.execute("PRAGMA journal_mode = WAL")
+    if version < len(_MIGRATIONS):
+        _migrate(connection)
+    elif version > len(_MIGRATIONS):
         connection.close()
         raise DachaError(
             f"the store {os.path.dirname(path)} was written by a newer dacha (format {version})",
@@ -67,13 +86,18 @@ def _connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring a store of any earlier format to today's, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was faster
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for migration in _MIGRATIONS[version:]:
+            for statement in migration.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
     connection.execute("COMMIT")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dacha.errors import DachaError
+from dacha.storage import database
 from dacha.storage.database import open_database, transaction
 
 INSERT = "INSERT INTO images (id, config, source, created) VALUES (?, '{}', 'test', 1.0)"
@@ -149,3 +150,35 @@ def test_many_processes_may_make_the_store_at_once(store: Path, attempt: int) ->
     os.close(writer)
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 8
     assert (store / "dacha.db").exists(), attempt
+
+
+def test_a_store_of_an_earlier_format_is_brought_to_todays(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrations = database._MIGRATIONS
+    monkeypatch.setattr(database, "_MIGRATIONS", migrations[:1])
+    with closing(open_database()) as connection:
+        connection.execute("INSERT INTO images VALUES ('sha256:1', '{}', 'here', 1.5)")
+    monkeypatch.setattr(database, "_MIGRATIONS", migrations)
+    with closing(open_database()) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations),)
+        assert connection.execute("SELECT source FROM images").fetchall() == [("here",)]
+        assert connection.execute("SELECT * FROM volumes").fetchall() == []
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrations = database._MIGRATIONS
+    open_database().close()
+    bad = "CREATE TABLE half (a TEXT) STRICT; CREATE NONSENSE"
+    monkeypatch.setattr(database, "_MIGRATIONS", (*migrations, bad))
+    with pytest.raises(DachaError, match="NONSENSE"):
+        open_database()
+    monkeypatch.setattr(database, "_MIGRATIONS", migrations)
+    with closing(open_database()) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations),)
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        assert "half" not in tables
