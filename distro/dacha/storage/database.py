@@ -55,8 +55,7 @@ CREATE TABLE volumes (
     created REAL NOT NULL,
     labels TEXT NOT NULL,           -- a JSON object
     options TEXT NOT NULL,          -- as podman's `--opt` has them, a JSON object
-    anonymous_of TEXT,              -- the box with which it goes, NULL for one with a name
-    is_filled INTEGER NOT NULL      -- whether its first use has copied what the image has there
+    anonymous_of TEXT               -- the box with which it goes, NULL for one with a name
 ) STRICT;
 CREATE TABLE box_volumes (
     box TEXT NOT NULL REFERENCES boxes(id) ON DELETE CASCADE,
