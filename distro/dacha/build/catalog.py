@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dacha import paths
 from dacha.build import catalog_file
 from dacha.build.catalog_file import Distribution
+from dacha.build.recipe import Recipe
 
 
 class Entry(NamedTuple):
@@ -23,8 +24,14 @@ class Entry(NamedTuple):
     family: str
     version: str
     image: str  # the reference in a registry, or empty
-    tool: str  # which bootstrap program can make it, or empty
-    settings: dict[str, str]  # what that program is given
+    release: str  # what the distribution's archive calls the version
+    recipe: Recipe | None  # how to make it from packages, if that can be done
+    prefers_packages: bool  # where it has both: whether the recipe comes first
+
+    @property
+    def comes_from_packages(self) -> bool:
+        """Whether the bare name means the recipe, and not the image in a registry."""
+        return self.recipe is not None and (self.prefers_packages or not self.image)
 
 
 def _files() -> dict[str, str]:
@@ -39,7 +46,7 @@ def _files() -> dict[str, str]:
 
 def distributions() -> list[Distribution]:
     """All that the catalog knows, by name. Raises CatalogError with the place that is wrong."""
-    return sorted(catalog_file.read(path) for path in _files().values())
+    return sorted((catalog_file.read(path) for path in _files().values()), key=lambda each: each.name)
 
 
 def _expand(distribution: Distribution) -> Iterator[Entry]:
@@ -53,8 +60,8 @@ def _expand(distribution: Distribution) -> Iterator[Entry]:
             reference = distribution.images.get(variant, "")
             if variant == "base":
                 reference = version.image or reference
-            recipe = distribution.bootstrap if variant == "base" else {}
-            if not reference and not recipe:
+            recipe = version.bootstrap if variant == "base" else None
+            if not reference and recipe is None:
                 continue
             suffix = "" if variant == "base" else f"-{variant}"
             names = [f"{distribution.name}{suffix}:{tag}" for tag in (version.name, *version.aliases)]
@@ -75,8 +82,9 @@ def _expand(distribution: Distribution) -> Iterator[Entry]:
                     distribution.family,
                     version.name,
                     reference.replace("{version}", version.name),
-                    recipe.get("tool", ""),
-                    {key: text for key, text in recipe.items() if key != "tool"},
+                    version.release,
+                    recipe,
+                    distribution.prefer == "packages",
                 )
 
 
@@ -123,7 +131,7 @@ def default_name() -> str:
     host = _os_release()
     for name in (host.get("ID", ""), *host.get("ID_LIKE", "").split()):
         entry = find(name) if name else None
-        if entry is not None and entry.tool:
+        if entry is not None and entry.comes_from_packages:
             return name
     return "debian"
 

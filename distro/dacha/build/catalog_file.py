@@ -10,33 +10,39 @@ versions:
   rawhide:
     aliases: [devel]
     image: quay.io/…        # where the general reference does not fit
+    release: …              # what the distribution's archive calls it (default: the version's name)
+    bootstrap: …            # keys that stand over the general recipe's, or `none`
 images:                     # variants; `base` is the bare name, others are NAME-VARIANT
   base: "registry.fedoraproject.org/fedora:{version}"
   toolbox: "registry.fedoraproject.org/fedora-toolbox:{version}"
-bootstrap:                  # how to make it from packages, where no registry is
-  tool: mmdebstrap
-  variant: minbase
+prefer: registry            # or packages: which of the two the bare name means, where there are both
+bootstrap: …                # how to make `base` from packages (`build.recipe`)
+
+A user's file may change a shipped one rather than replace it: with `extends: fedora` all keys
+but those it gives are Fedora's, and its `bootstrap` stands over every version's recipe.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from dacha import paths
-from dacha.errors import DachaError
+from dacha.build import recipe
+from dacha.build.checked_yaml import CatalogError, Reader, compose
+from dacha.build.recipe import Recipe
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
+
+__all__ = ["CatalogError", "Distribution", "Version", "read"]
 
 _FAMILIES = (
     *("apk", "apt", "apt-rpm", "dnf", "emerge", "eopkg", "nix", "none"),
     *("pacman", "slackpkg", "tdnf", "urpmi", "xbps", "zypper"),
 )
-_MAX_BYTES = 1 << 20
-
-
-class CatalogError(DachaError):
-    """A catalog file that says something we do not understand; file, line and key are named."""
+_REQUIRED = ("name", "title", "family", "default", "versions")
+_ORIGINS = ("registry", "packages")
 
 
 class Version(NamedTuple):
@@ -45,6 +51,8 @@ class Version(NamedTuple):
     name: str
     aliases: tuple[str, ...]
     image: str
+    release: str
+    bootstrap: Recipe | None  # the whole recipe, with what the general one says
 
 
 class Distribution(NamedTuple):
@@ -57,105 +65,88 @@ class Distribution(NamedTuple):
     default: str
     versions: tuple[Version, ...]
     images: dict[str, str]  # variant -> reference with {version}
-    bootstrap: dict[str, str]
+    prefer: str
+    bootstrap: Recipe | None
 
 
-class _Reader:
+class _Reader(Reader):
     """Walks the nodes of one file."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def error(self, node: Node, text: str) -> CatalogError:
-        return CatalogError(f"{self._path}:{node.start_mark.line + 1}: {text}")
-
-    def mapping(self, node: Node, what: str) -> dict[str, Node]:
-        from yaml.nodes import MappingNode
-
-        if not isinstance(node, MappingNode):
-            raise self.error(node, f"{what} must be a mapping")
-        found: dict[str, Node] = {}
-        for key, value in node.value:
-            name = self.text(key, "a key")
-            if name in found:
-                raise self.error(key, f"key '{name}' stands twice")
-            found[name] = value
-        return found
-
-    def text(self, node: Node, what: str) -> str:
-        from yaml.nodes import ScalarNode
-
-        if not isinstance(node, ScalarNode) or not node.value:
-            raise self.error(node, f"{what} must be a text")
-        return str(node.value)
-
-    def texts(self, node: Node, what: str) -> tuple[str, ...]:
-        from yaml.nodes import SequenceNode
-
-        if not isinstance(node, SequenceNode):
-            raise self.error(node, f"{what} must be a list")
-        return tuple(self.text(each, f"an entry of {what}") for each in node.value)
-
-    def check_keys(self, found: dict[str, Node], allowed: tuple[str, ...]) -> None:
-        for key, node in found.items():
-            if key not in allowed:
-                raise self.error(node, f"unknown key '{key}'; known are {', '.join(allowed)}")
 
     def distribution(self, root: Node) -> Distribution:
         top = self.mapping(root, "the file")
-        self.check_keys(top, Distribution._fields)
-        for key in ("name", "title", "family", "default", "versions"):
-            if key not in top:
-                raise self.error(root, f"key '{key}' is missing")
-        family = self.text(top["family"], "'family'")
-        if family not in _FAMILIES:
-            raise self.error(top["family"], f"'{family}' is no family; known are {', '.join(_FAMILIES)}")
-        versions = tuple(
-            self.version(name, node) for name, node in self.mapping(top["versions"], "'versions'").items()
+        self.check_keys(top, (*Distribution._fields, "extends"))
+        base = self._base(top["extends"]) if "extends" in top else None
+        if base is None:
+            for key in _REQUIRED:
+                if key not in top:
+                    raise self.error(root, f"key '{key}' is missing")
+            base = Distribution("", "", "", (), "", (), {}, "registry", None)
+        general = base.bootstrap
+        if "bootstrap" in top:
+            general = recipe.read(self, top["bootstrap"], self._directory, base.bootstrap)
+        found = Distribution(
+            name=self.text_of(top, "name", base.name),
+            title=self.text_of(top, "title", base.title),
+            family=self._choice(top, "family", _FAMILIES, base.family),
+            aliases=self.texts(top["aliases"], "'aliases'") if "aliases" in top else base.aliases,
+            default=self.text_of(top, "default", base.default),
+            versions=self._versions(top, base, general),
+            images=self.named_texts(top["images"], "'images'") if "images" in top else base.images,
+            prefer=self._choice(top, "prefer", _ORIGINS, base.prefer),
+            bootstrap=general,
         )
-        default = self.text(top["default"], "'default'")
-        if default not in [version.name for version in versions]:
-            raise self.error(top["default"], f"the default '{default}' is none of the versions")
-        images = self.mapping(top["images"], "'images'") if "images" in top else {}
-        bootstrap = self.mapping(top["bootstrap"], "'bootstrap'") if "bootstrap" in top else {}
-        if bootstrap and "tool" not in bootstrap:
-            raise self.error(top["bootstrap"], "key 'tool' is missing")
-        return Distribution(
-            name=self.text(top["name"], "'name'"),
-            title=self.text(top["title"], "'title'"),
-            family=family,
-            aliases=self.texts(top["aliases"], "'aliases'") if "aliases" in top else (),
-            default=default,
-            versions=versions,
-            images={key: self.text(node, f"image '{key}'") for key, node in images.items()},
-            bootstrap={key: self.text(node, f"'{key}'") for key, node in bootstrap.items()},
+        if found.default not in [version.name for version in found.versions]:
+            place = top.get("default", root)
+            raise self.error(place, f"the default '{found.default}' is none of the versions")
+        return found
+
+    @property
+    def _directory(self) -> str:
+        return os.path.dirname(os.path.abspath(self.path))
+
+    def _choice(self, top: dict[str, Node], key: str, known: tuple[str, ...], default: str) -> str:
+        text = self.text_of(top, key, default)
+        if text not in known:
+            raise self.error(top[key], f"'{text}' is no {key}; known are {', '.join(known)}")
+        return text
+
+    def _base(self, node: Node) -> Distribution:
+        name = self.text(node, "'extends'")
+        path = f"{paths.shipped('images')}/{name}.yaml"
+        if "/" in name or not os.path.exists(path) or os.path.abspath(self.path) == path:
+            raise self.error(node, f"'{name}' is no shipped file of the catalog")
+        return read(path)
+
+    def _versions(
+        self, top: dict[str, Node], base: Distribution, general: Recipe | None
+    ) -> tuple[Version, ...]:
+        if "versions" in top:
+            found = self.mapping(top["versions"], "'versions'")
+            return tuple(self._version(name, node, general) for name, node in found.items())
+        if "bootstrap" not in top:
+            return base.versions
+        return tuple(
+            version
+            if version.bootstrap is None and base.bootstrap is not None  # it says `none`
+            else version._replace(
+                bootstrap=recipe.read(self, top["bootstrap"], self._directory, version.bootstrap)
+            )
+            for version in base.versions
         )
 
-    def version(self, name: str, node: Node) -> Version:
+    def _version(self, name: str, node: Node, general: Recipe | None) -> Version:
         found = self.mapping(node, f"version '{name}'")
-        self.check_keys(found, ("aliases", "image"))
+        self.check_keys(found, ("aliases", "image", "release", "bootstrap"))
         aliases = self.texts(found["aliases"], "'aliases'") if "aliases" in found else ()
         image = self.text(found["image"], "'image'") if "image" in found else ""
-        return Version(name, aliases, image)
+        release = self.text(found["release"], "'release'") if "release" in found else name
+        own = general
+        if "bootstrap" in found:
+            is_none = getattr(found["bootstrap"], "value", None) == "none"
+            own = None if is_none else recipe.read(self, found["bootstrap"], self._directory, general)
+        return Version(name, aliases, image, release, own)
 
 
 def read(path: str) -> Distribution:
     """Read a catalog file. Raises CatalogError."""
-    paths.find_packages()
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
-            raise CatalogError(f"{path}: larger than {_MAX_BYTES} bytes")
-        root = yaml.compose(text, Loader=loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise CatalogError(f"{path}:{line}: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise CatalogError(f"{path}: {error}") from error
-    if root is None:
-        raise CatalogError(f"{path}:1: the file is empty")
-    return _Reader(path).distribution(root)
+    return _Reader(path).distribution(compose(path))

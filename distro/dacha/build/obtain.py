@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeVar
 
 from dacha import paths
 from dacha.build import catalog
-from dacha.build.bootstrap import Bootstrap
+from dacha.build.catalog import Entry
 from dacha.build.progress import CountingSource, Progress
-from dacha.errors import BadImageError, DachaError, ImageNotFoundError
+from dacha.errors import BadImageError, DachaError, ImageNotFoundError, MissingProgramError
 from dacha.linux import process
 from dacha.linux.files import write_whole
 from dacha.linux.lock import FileLock
@@ -60,11 +60,11 @@ def _lock(name: str) -> Iterator[None]:
 def obtain(connection: sqlite3.Connection, maps: OuterMaps, text: str, progress: Progress) -> Image:
     """The image that `text` refers to: the one in the store, or else brought there.
 
-    Raises UsageError, ImageNotFoundError, BadImageError and BootstrapError.
+    Raises UsageError, ImageNotFoundError, BadImageError, BootstrapError and MissingProgramError.
     """
     reference = references.parse(text)
     image = images.find(connection, _stored_name(reference))
-    if image is not None and not reference.transport:
+    if image is not None and reference.transport in ("", references.BOOTSTRAP):
         return image
     return load(connection, maps, reference, _stored_name(reference), progress)
 
@@ -81,6 +81,8 @@ def _stored_name(reference: Reference) -> str:
     """What an image is called in the store: files by their absolute path."""
     if not reference.transport:
         return reference.path.removesuffix(":latest")
+    if reference.transport == references.BOOTSTRAP:
+        return str(reference)
     if reference.path == references.STDIN:
         return str(reference)
     return str(reference._replace(path=os.path.abspath(reference.path)))
@@ -135,31 +137,73 @@ def _load_path(wish: _Wish) -> Image:
     )
 
 
-def _bootstrap(wish: _Wish) -> Image:
-    reference = wish.reference
+def _find_entry(wish: _Wish) -> Entry:
+    """The entry of the catalog that is meant. Raises ImageNotFoundError."""
+    entry = catalog.find(wish.reference.path)
+    if entry is None:
+        close = _similar(wish.reference.path)
+        raise ImageNotFoundError(
+            f"no image '{wish.reference.path}' in the store or in the catalog",
+            hint=f"did you mean '{close}'?" if close else f"the catalog has: {', '.join(catalog.entries())}",
+        )
+    return entry
+
+
+def _from_catalog(wish: _Wish) -> Image:
+    """What the entry prefers: its recipe, or the image in a registry."""
     image = images.find(wish.connection, wish.name)
     if image is not None:
         return image
-    entry = catalog.find(reference.path)
-    if entry is None:
-        close = _similar(reference.path)
-        raise ImageNotFoundError(
-            f"no image '{reference.path}' in the store or in the catalog",
-            hint=f"did you mean '{close}'?" if close else f"the catalog has: {', '.join(catalog.entries())}",
-        )
-    bootstrap = Bootstrap(entry, wish.progress)
+    entry = _find_entry(wish)
+    if not entry.comes_from_packages:
+        return _pull(entry)
     try:
-        layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(bootstrap, wish.progress))
-    except BaseException:
-        bootstrap.abandon()
-        raise
-    bootstrap.finish()
-    return _add_single_layer(wish.connection, layer.diff_id, entry.name, f"{entry.tool} {entry.version}")
+        return _make(wish, entry, entry.name)
+    except MissingProgramError:
+        if not entry.image:
+            raise
+        return _pull(entry)
+
+
+def _pull(entry: Entry) -> Image:
+    by_hand = (
+        f"bring it as an archive: skopeo copy docker://{entry.image} oci-archive:FILE;"
+        f" dacha image load oci-archive:FILE --name {entry.name}"
+    )
+    from_packages = f"make it from packages: --image {references.BOOTSTRAP}:{entry.name}"
+    raise ImageNotFoundError(
+        f"'{entry.name}' is {entry.image}, and dacha does not pull from registries yet",
+        hint=f"{from_packages}; or {by_hand}" if entry.recipe is not None else by_hand,
+    )
+
+
+def _bootstrap(wish: _Wish) -> Image:
+    """`bootstrap:NAME`: the recipe, and nothing else."""
+    image = images.find(wish.connection, wish.name)
+    if image is not None:
+        return image
+    entry = _find_entry(wish)
+    if entry.recipe is None:
+        raise ImageNotFoundError(
+            f"the catalog has no recipe that makes '{entry.name}' from packages",
+            hint=f"it is an image in a registry: --image {entry.name}",
+        )
+    return _make(wish, entry, wish.name)
+
+
+def _make(wish: _Wish, entry: Entry, name: str) -> Image:
+    from dacha.build.bootstrap.source import bootstrap
+
+    with bootstrap(entry, wish.maps, wish.progress) as made:
+        layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(made, wish.progress))
+    tool = entry.recipe.tool if entry.recipe is not None else ""
+    return _add_single_layer(wish.connection, layer.diff_id, name, f"{tool} {entry.version}")
 
 
 # By transport (`registry.reference`); a name has none.
 _LOADERS: dict[str, Callable[[_Wish], Image]] = {
-    "": _bootstrap,
+    "": _from_catalog,
+    references.BOOTSTRAP: _bootstrap,
     "oci": _load_layout,
     "dir": _load_dir,
     "rootfs": _load_root_file_system,

@@ -16,7 +16,7 @@ def _print(found: list[Distribution], *, as_json: bool) -> None:
         return
     rows = [("NAME", "DISTRIBUTION", "FAMILY", "FROM", "VERSIONS")]
     for each in found:
-        origin = "packages" if each.bootstrap else "registry"
+        origin = ", ".join(_origins(each))
         versions = " ".join(version.name for version in each.versions)
         rows.append((each.name, each.title, each.family, origin, versions))
         variants = [variant for variant in each.images if variant != "base"]
@@ -26,9 +26,22 @@ def _print(found: list[Distribution], *, as_json: bool) -> None:
         print("  ".join([*(row[column].ljust(widths[column]) for column in range(4)), row[4]]))
 
 
+def _origins(distribution: Distribution) -> list[str]:
+    """Where its images can come from, the preferred one first."""
+    has_recipe = any(version.bootstrap is not None for version in distribution.versions)
+    in_registry = bool(distribution.images) or any(version.image for version in distribution.versions)
+    origins = [name for name, there in (("registry", in_registry), ("packages", has_recipe)) if there]
+    return sorted(origins, key=lambda name: name != distribution.prefer)
+
+
 def _as_json(distribution: Distribution) -> dict[str, object]:
     value: dict[str, object] = distribution._asdict()
-    value["versions"] = [version._asdict() for version in distribution.versions]
+    value["from"] = _origins(distribution)
+    value["bootstrap"] = distribution.bootstrap._asdict() if distribution.bootstrap is not None else None
+    value["versions"] = [
+        {**version._asdict(), "bootstrap": version.bootstrap._asdict() if version.bootstrap else None}
+        for version in distribution.versions
+    ]
     return value
 
 

@@ -1,4 +1,4 @@
-"""mount(2) and umount2(2)."""
+"""mount(2), umount2(2) and pivot_root(2)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ MS_NODEV = 4
 MS_NOEXEC = 8
 MS_BIND = 4096
 MS_REC = 16384
+MS_UNBINDABLE = 1 << 17
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MNT_DETACH = 2
 
 _mount = Call("mount")
 _umount2 = Call("umount2", label="umount")
+_pivot_root = Call("pivot_root")
 
 
 def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str = "") -> None:
@@ -43,3 +45,15 @@ def set_propagation(target: str, kind: int) -> None:
 def umount(target: str, flags: int = 0) -> None:
     """umount2(2)."""
     _umount2(os.fsencode(target), flags, path=target)
+
+
+def pivot_root(new_root: str) -> None:
+    """Make the mount `new_root` this process's root, and let go of the old one.
+
+    The old root is stacked below the new one and detached from there, so no directory is needed
+    for it (pivot_root(2), NOTES).
+    """
+    os.chdir(new_root)
+    _pivot_root(b".", b".", path=new_root)
+    _umount2(b".", MNT_DETACH, path="/")
+    os.chdir("/")

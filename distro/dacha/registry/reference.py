@@ -1,8 +1,9 @@
 """References: what `--image` takes.
 
-`TRANSPORT:PATH` is containers-transports(5)'s where that has the transport; `tar:` and
-`rootfs:` are ours. A path alone is looked at when it is read, so is standard input, `-`.
-Anything else is the name of an image in the store or in the catalog.
+`TRANSPORT:PATH` is containers-transports(5)'s where that has the transport; `tar:`,
+`rootfs:` and `bootstrap:NAME`, which makes an image from packages, are ours. A path alone is
+looked at when it is read, so is standard input, `-`. Anything else is the name of an image in
+the store or in the catalog.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _LATER = ("docker", "docker-daemon", "containers-storage")
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tgz", ".txz", ".tzst", ".tbz", ".tbz2")
 _FORMS = "a catalog name, a path as ./FILE, oci:DIR[:TAG], tar:FILE or another transport"
 
+BOOTSTRAP = "bootstrap"  # a catalog name, whose recipe shall be taken even where a registry has an image
 PATH = "path"  # the transport of a path without one
 STDIN = "-"
 
@@ -41,7 +43,7 @@ class Reference(NamedTuple):
             return "stdin"
         path = os.path.abspath(self.path) if self.path in (".", "..") else self.path
         last = path.rstrip("/").rpartition("/")[2]
-        if self.transport not in ("", "oci", "dir", "rootfs"):
+        if self.transport not in ("", BOOTSTRAP, "oci", "dir", "rootfs"):
             last = _without_ending(last)
         tag = "" if self.tag.startswith("@") else self.tag.rpartition("/")[2]
         base = last
@@ -55,13 +57,20 @@ def parse(text: str) -> Reference:
     transport, colon, rest = text.partition(":")
     if colon and transport in _TRANSPORTS:
         return _parse_path(text, transport, rest)
+    if colon and transport == BOOTSTRAP:
+        _check_name(text, rest)
+        return Reference(BOOTSTRAP, rest.removesuffix(":latest"), "")
     if colon and transport in _LATER:
         raise UsageError(f"'{text}': images cannot come from {transport}: yet", hint=f"give {_FORMS}")
     if _is_path(text):
         return _parse_path(text, PATH, text)
-    if not text or set(text) - _NAME_CHARACTERS or not text[0].isalnum():
-        raise UsageError(f"'{text}' is no image reference", hint=f"give {_FORMS}")
+    _check_name(text, text)
     return Reference("", text, "")
+
+
+def _check_name(text: str, name: str) -> None:
+    if not name or set(name) - _NAME_CHARACTERS or not name[0].isalnum():
+        raise UsageError(f"'{text}' is no image reference", hint=f"give {_FORMS}")
 
 
 def _is_path(text: str) -> bool:

@@ -57,7 +57,7 @@ def test_shipped_catalog_has_what_distrobox_lists() -> None:
 def test_every_entry_can_be_written_on_the_command_line_and_comes_from_somewhere() -> None:
     for name, entry in catalog.entries().items():
         assert reference.parse(name).path == name
-        assert entry.image or entry.tool
+        assert entry.image or entry.recipe
         assert "{" not in entry.image
 
 

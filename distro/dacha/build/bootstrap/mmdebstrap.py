@@ -1,0 +1,122 @@
+"""Debian and its relatives, by mmdebstrap(1).
+
+As root of the sandbox, its mode `unshare` makes no user namespace of its own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dacha.build.bootstrap.plan import (
+    ROOT,
+    WORK,
+    Failure,
+    File,
+    Manager,
+    Plan,
+    Program,
+    Request,
+    Step,
+    install_hint,
+    last_line,
+)
+from dacha.build.recipe import Recipe
+from dacha.errors import DachaError
+from dacha.linux import process
+
+_KEPT_ACQUIRE = re.compile(
+    r'^(Acquire::(?:https?::Proxy(?:::\S+)?|Check-Valid-Until|Force-IPv[46]) "[^"]+");$', re.I
+)
+# What it says before the first of these is about itself.
+_STEP = re.compile(
+    r"^I: ((?:running apt-get|downloading|extracting|installing|cleaning|creating) .+?)(?:\.\.\.)?$"
+)
+
+
+def host_sources(suite: str) -> dict[str, str]:
+    """Where this host gets `suite` from, if it does: a mirror that is known to be in reach."""
+    form = "$(CODENAME) $(COMPONENT) $(REPO_URI)"
+    try:
+        text = process.run(["apt-get", "indextargets", "--format", form, "Identifier: Packages"]).decode()
+    except DachaError:
+        return {}  # no apt here, or one without a configuration
+    components: dict[tuple[str, str], list[str]] = {}
+    for line in text.splitlines():
+        codename, component, uri = line.split(" ", 2)
+        if codename == suite or codename.startswith(f"{suite}-"):
+            known = components.setdefault((codename, uri), [])
+            if component not in known:
+                known.append(component)
+    if not any(codename == suite for codename, _ in components):
+        return {}
+    return {
+        f"host-{number}": f"{uri} {codename} {' '.join(names)}"
+        for number, ((codename, uri), names) in enumerate(components.items())
+    }
+
+
+def with_host_sources(recipe: Recipe, suite: str) -> Recipe:
+    """The recipe with the host's own sources and keys, where it asks for them and there are some."""
+    sources = host_sources(suite) if recipe.host_sources else {}
+    return recipe._replace(repositories=sources, keys=()) if sources else recipe._replace(host_sources=False)
+
+
+def _host_options() -> list[str]:
+    """The host's proxies, and whether its mirror is a frozen one: mmdebstrap reads neither itself."""
+    try:
+        text = process.run(["apt-config", "dump"]).decode()
+    except DachaError:
+        return []
+    return [f"--aptopt={match[1]}" for line in text.splitlines() if (match := _KEPT_ACQUIRE.match(line))]
+
+
+def _source_list(request: Request) -> str:
+    option = "[trusted=yes] " if request.recipe.unsigned else ""
+    # apt copies packages from `copy:`; those of `file:` it would have dpkg read, which is in the chroot.
+    lines = [text.replace("file:", "copy:", 1) for text in request.recipe.repositories.values()]
+    return "".join(f"deb {option}{line}\n" for line in lines)
+
+
+def _plan(request: Request) -> Plan:
+    recipe = request.recipe
+    argv = [
+        request.programs["mmdebstrap"],
+        "--mode=unshare",
+        "--format=directory",
+        f"--variant={recipe.variant or 'minbase'}",
+        *_host_options(),
+        *(f"--keyring={path}" for path in request.key_paths),
+        *(f"--include={name}" for name in recipe.packages),
+        request.release,
+        ROOT,
+        f"{WORK}/sources.list",
+    ]
+    return Plan(
+        steps=(Step("bootstrapping", argv),),
+        work=(File("sources.list", _source_list(request).encode()),),
+        environment=(("DEBIAN_FRONTEND", "noninteractive"),),
+        mounts_itself=True,
+    )
+
+
+def _read_step(line: str) -> str:
+    match = _STEP.match(line)
+    return match[1] if match else ""
+
+
+def _explain(lines: list[str]) -> Failure:
+    for line in lines:
+        if "NO_PUBKEY" in line or "is not signed" in line or "EXPKEYSIG" in line or "BADSIG" in line:
+            return Failure(
+                f"the signature of its repository fits none of the keys: {line.removeprefix('E: ')}",
+                "is it the right key for this mirror? See `keys` in the recipe",
+            )
+    errors = [line for line in lines if line.startswith("E: ") and "apt-get update" not in line]
+    named = [line for line in errors if "://" in line or "copy:" in line]
+    return Failure(
+        last_line(named[:1] or errors or lines, "e: "),
+        "is the network up, and a mirror in reach? `apt-get update` tells more",
+    )
+
+
+MANAGER = Manager((Program(("mmdebstrap",), install_hint("mmdebstrap")),), _plan, _read_step, _explain)
