@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dacha.build.bootstrap.explain import KEY, MIRROR, PACKAGE, Rule
+from dacha.build.bootstrap.keys import read_keys
 from dacha.build.bootstrap.plan import (
     ROOT,
     WORK,
-    Failure,
     File,
     Manager,
     Plan,
     Program,
     Request,
     Step,
-    last_line,
 )
 
 _HINT = (
@@ -50,22 +50,10 @@ def _read_step(line: str) -> str:
     return "installing packages" if line.startswith("(1/") else ""
 
 
-def _explain(lines: list[str]) -> Failure:
-    for line in lines:
-        if "UNTRUSTED" in line or "BAD signature" in line:
-            return Failure(
-                f"the signature of its repository fits none of the keys: {line}",
-                "is it the right key for this mirror? See `keys` in the recipe",
-            )
-    for line in lines:
-        if line.startswith(("WARNING: fetching", "WARNING: opening", "WARNING: updating")):
-            return Failure(
-                line.partition(": ")[2], "is the network up, and the mirror of the recipe in reach?"
-            )
-    missing = [line for line in lines if "no such package" in line]
-    if missing:
-        return Failure(missing[0].strip(), "see `packages` in the recipe")
-    return Failure(last_line(lines, "error:"))
+_RULES = (
+    Rule(r"(?:ERROR|WARNING): (.*(?:UNTRUSTED|BAD signature).*)", KEY),
+    Rule(r"WARNING: ((?:fetching|opening|updating) .+)", MIRROR),
+    Rule(r"(.+ \(no such package\))", PACKAGE),
+)
 
-
-MANAGER = Manager((Program(("apk.static", "apk"), _HINT),), _plan, _read_step, _explain)
+MANAGER = Manager((Program(("apk.static", "apk"), _HINT),), read_keys, _plan, _read_step, _RULES)

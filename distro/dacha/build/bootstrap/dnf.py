@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from dacha.build.bootstrap import rpm
+from dacha.build.bootstrap.explain import KEY, MIRROR, PACKAGE, Rule
+from dacha.build.bootstrap.keys import read_keys
 from dacha.build.bootstrap.plan import (
     ROOT,
     WORK,
-    Failure,
     File,
     Manager,
     Plan,
@@ -16,7 +17,6 @@ from dacha.build.bootstrap.plan import (
     Request,
     Step,
     install_hint,
-    last_line,
 )
 
 _STEPS = (
@@ -70,18 +70,14 @@ def _read_step(line: str) -> str:
     return ""
 
 
-def _explain(lines: list[str]) -> Failure:
-    text = "\n".join(lines)
-    if "is not signed" in text or "GPG check FAILED" in text or "not correct for this package" in text:
-        bad = [line for line in lines if "is not signed" in line or "GPG" in line or "not correct" in line]
-        return Failure(
-            f"the signature of a package fits none of the keys: {bad[0] if bad else lines[-1]}",
-            "is it the right key for this mirror? See `keys` in the recipe",
-        )
-    if "Unable to find a match" in text or "No match for argument" in text:
-        missing = [line for line in lines if "match" in line]
-        return Failure(last_line(missing, "error:"), "see `packages` in the recipe")
-    return Failure(last_line(lines, "error:"), "is the network up, and the mirror of the recipe in reach?")
+_RULES = (
+    Rule(r"Public key for .+ is not installed", KEY),
+    Rule(r".+ is not signed", KEY),
+    Rule(r"Error: (GPG check FAILED.*)", KEY),
+    Rule(r"(?:Error: )?(Unable to find a match.*|No match for argument.*)", PACKAGE),
+    Rule(r"(?:Error: )?(nothing provides .+)", PACKAGE),
+    Rule(r"Error: (Failed to download .+)", MIRROR),
+    Rule(r"(?:Curl error|Errors during downloading).*", MIRROR),
+)
 
-
-MANAGER = Manager((Program(("dnf", "dnf5"), install_hint("dnf")),), _plan, _read_step, _explain)
+MANAGER = Manager((Program(("dnf", "dnf5"), install_hint("dnf")),), read_keys, _plan, _read_step, _RULES)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 
+from dacha.build.bootstrap.explain import KEY, MIRROR, PACKAGE, Rule
+from dacha.build.bootstrap.keys import read_keys
 from dacha.build.bootstrap.plan import (
     ROOT,
     WORK,
-    Failure,
     File,
     Manager,
     Plan,
@@ -18,7 +19,6 @@ from dacha.build.bootstrap.plan import (
     Request,
     Step,
     install_hint,
-    last_line,
 )
 from dacha.build.recipe import Recipe
 from dacha.errors import DachaError
@@ -104,19 +104,15 @@ def _read_step(line: str) -> str:
     return match[1] if match else ""
 
 
-def _explain(lines: list[str]) -> Failure:
-    for line in lines:
-        if "NO_PUBKEY" in line or "is not signed" in line or "EXPKEYSIG" in line or "BADSIG" in line:
-            return Failure(
-                f"the signature of its repository fits none of the keys: {line.removeprefix('E: ')}",
-                "is it the right key for this mirror? See `keys` in the recipe",
-            )
-    errors = [line for line in lines if line.startswith("E: ") and "apt-get update" not in line]
-    named = [line for line in errors if "://" in line or "copy:" in line]
-    return Failure(
-        last_line(named[:1] or errors or lines, "e: "),
-        "is the network up, and a mirror in reach? `apt-get update` tells more",
-    )
+_RULES = (
+    Rule(r"(?:E: |W: GPG error: )?(.*(?:NO_PUBKEY|EXPKEYSIG|BADSIG|KEYEXPIRED|REVKEYSIG).*)", KEY),
+    Rule(r"E: (.+ is not signed.*)", KEY),
+    Rule(r"E: (Unable to locate package .+)", PACKAGE),
+    Rule(r"E: (.*(?:Failed to fetch|does not have a Release file).*)", MIRROR),
+    Rule(r"E: (.*(?:https?|copy)://?.*)", MIRROR),
+    Rule(r"E: (?!mmdebstrap failed|apt-get update)(.+)", MIRROR),
+)
 
-
-MANAGER = Manager((Program(("mmdebstrap",), install_hint("mmdebstrap")),), _plan, _read_step, _explain)
+MANAGER = Manager(
+    (Program(("mmdebstrap",), install_hint("mmdebstrap")),), read_keys, _plan, _read_step, _RULES
+)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from dacha.build.bootstrap.explain import Rule
 from dacha.build.recipe import Recipe
 
 TOP = "/dacha"
@@ -21,6 +22,8 @@ WORK = f"{TOP}/work"
 MIRRORS = f"{TOP}/mirrors"
 HOME = f"{WORK}/home"
 _FILE = "file://"
+
+Binds = tuple[tuple[str, str], ...]  # what is shown, and where
 
 
 class File(NamedTuple):
@@ -35,7 +38,6 @@ class Request(NamedTuple):
     """What a manager is asked for: one version of a distribution on this kind of machine."""
 
     recipe: Recipe  # without placeholders
-    title: str
     version: str
     release: str
     arch: str  # as uname(1) has it
@@ -63,15 +65,9 @@ class Plan(NamedTuple):
     directories: tuple[str, ...] = ()  # below ROOT, made before the first step; mode 0755
     root: tuple[File, ...] = ()  # below ROOT, written after the last step
     environment: tuple[tuple[str, str], ...] = ()
+    covers: Binds = ()  # directories below WORK, and the host's that they hide
     excluded: tuple[str, ...] = ()  # below ROOT, with `*` for names: what does not become the image
     mounts_itself: bool = False  # the program wants an empty ROOT, and mounts /proc and /dev in it
-
-
-class Failure(NamedTuple):
-    """What a failed program's output comes down to."""
-
-    reason: str
-    hint: str = ""
 
 
 class Program(NamedTuple):
@@ -85,9 +81,10 @@ class Manager(NamedTuple):
     """How one package manager makes a root file system."""
 
     programs: tuple[Program, ...]
+    read_keys: Callable[[Recipe], tuple[File, ...]]
     plan: Callable[[Request], Plan]
     read_step: Callable[[str], str]  # what has begun with this line of output, or an empty string
-    explain: Callable[[list[str]], Failure]  # of the last lines of output
+    rules: tuple[Rule, ...]  # which lines say why it failed
 
 
 def install_hint(package: str) -> str:
@@ -100,7 +97,7 @@ def local_path(repository: str) -> str:
     return repository.partition(" ")[0].removeprefix(_FILE) if repository.startswith(_FILE) else ""
 
 
-def with_local_mirrors(recipe: Recipe) -> tuple[Recipe, tuple[tuple[str, str], ...]]:
+def with_local_mirrors(recipe: Recipe) -> tuple[Recipe, Binds]:
     """The recipe as the sandbox sees it, and which directories must be bound where for that."""
     binds: dict[str, str] = {}
     repositories = {}
@@ -111,12 +108,3 @@ def with_local_mirrors(recipe: Recipe) -> tuple[Recipe, tuple[tuple[str, str], .
             repository = repository.replace(_FILE + path, _FILE + place, 1)
         repositories[name] = repository
     return recipe._replace(repositories=repositories), tuple(binds.items())
-
-
-def last_line(lines: list[str], *marks: str) -> str:
-    """The last line that begins with one of `marks`, without it; else the last of all."""
-    for line in reversed(lines):
-        for mark in marks:
-            if line.lower().startswith(mark):
-                return line[len(mark) :].strip()
-    return lines[-1] if lines else ""

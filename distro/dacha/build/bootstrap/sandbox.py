@@ -12,7 +12,7 @@ import contextlib
 import os
 import stat
 
-from dacha.build.bootstrap.plan import HOME, ROOT, TOP, WORK, File
+from dacha.build.bootstrap.plan import HOME, ROOT, TOP, WORK, Binds, File
 from dacha.linux import files, mounts
 from dacha.userns.outer import OuterMaps
 
@@ -28,7 +28,7 @@ _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108  (of the sandbox)
 _HARMLESS = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
 
 
-def enter(maps: OuterMaps, place: str, binds: tuple[tuple[str, str], ...]) -> None:
+def enter(maps: OuterMaps, place: str, binds: Binds) -> None:
     """Make the root directory below `place` and move this process, which is in H, into it.
 
     `binds` are files and directories of the host, and where they shall be seen.
@@ -50,7 +50,7 @@ def enter(maps: OuterMaps, place: str, binds: tuple[tuple[str, str], ...]) -> No
         _bind(source, new + target)
     for target in _TEMPORARY:
         if os.path.isdir(new + target):
-            mounts.bind(f"{place}/tmp", new + target)
+            mounts.bind(f"{place}/tmp", new + target)  # noqa: S108  (of the sandbox)
     mounts.pivot_root(new)
 
 
@@ -72,7 +72,7 @@ def _bind(source: str, target: str) -> None:
     mounts.bind(source, target, recursive=True)
 
 
-def prepare(work: tuple[File, ...]) -> None:
+def prepare(work: tuple[File, ...], covers: Binds) -> None:
     """Write what the programs will read. Called, as all below, by the image's root in the sandbox."""
     _mount_proc("/proc")
     os.makedirs(HOME)
@@ -80,6 +80,9 @@ def prepare(work: tuple[File, ...]) -> None:
         path = f"{WORK}/{file.path}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
         files.replace_file(path, file.data, file.mode)
+    for source, target in covers:
+        if os.path.isdir(source) and os.path.isdir(target):
+            mounts.bind(source, target)
 
 
 def mount_root(directories: tuple[str, ...]) -> None:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from typing import NamedTuple
 
 from dacha.build.bootstrap import sandbox
-from dacha.build.bootstrap.plan import HOME, ROOT, Plan
+from dacha.build.bootstrap.plan import HOME, ROOT, Binds, Plan
 from dacha.errors import DachaError
 from dacha.linux import namespaces, process, signals
 from dacha.userns import outer
@@ -30,19 +31,28 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
-def start(
-    maps: OuterMaps, place: str, plan: Plan, binds: tuple[tuple[str, str], ...], output: int, messages: int
-) -> int:
-    """Start the work; the pid of the keeper. `place` is an empty directory of the user's.
+class Worker(NamedTuple):
+    """What runs: the keeper's pid, and descriptors to read the tar and the messages from."""
 
-    The tar goes to `output`, what is said to `messages`; both remain the caller's to close.
-    """
+    keeper: int
+    output: int
+    messages: int
+
+
+def start(maps: OuterMaps, place: str, plan: Plan, binds: Binds) -> Worker:
+    """Start the work; `place` is an empty directory of the user's. The caller closes and waits."""
     parent = os.getpid()
-    tar = process.find_program("tar")
-    pid = os.fork()
-    if pid == 0:
-        _keep(parent, maps, place, plan, binds, [tar, *_tar_options(plan)], output, messages)
-    return pid
+    tar = [process.find_program("tar"), *_tar_options(plan)]
+    output, output_writer = os.pipe2(os.O_CLOEXEC)
+    messages, messages_writer = os.pipe2(os.O_CLOEXEC)
+    keeper = os.fork()
+    if keeper == 0:
+        os.close(output)
+        os.close(messages)
+        _keep(parent, maps, place, plan, binds, tar, output_writer, messages_writer)
+    os.close(output_writer)
+    os.close(messages_writer)
+    return Worker(keeper, output, messages)
 
 
 def _tar_options(plan: Plan) -> list[str]:
@@ -60,7 +70,7 @@ def _keep(
     maps: OuterMaps,
     place: str,
     plan: Plan,
-    binds: tuple[tuple[str, str], ...],
+    binds: Binds,
     tar: list[str],
     output: int,
     messages: int,
@@ -112,7 +122,7 @@ def _init(alive: int, plan: Plan, tar: list[str], output: int, messages: int) ->
 
 
 def _work(plan: Plan, tar: list[str], output: int, messages: int) -> int:
-    sandbox.prepare(plan.work)
+    sandbox.prepare(plan.work, plan.covers)
     if not plan.mounts_itself:
         sandbox.mount_root(plan.directories)
     environment = {

@@ -7,10 +7,11 @@ would take any key that a mirror offers; without, it refuses what it does not kn
 from __future__ import annotations
 
 from dacha.build.bootstrap import rpm
+from dacha.build.bootstrap.explain import KEY, MIRROR, PACKAGE, Rule
+from dacha.build.bootstrap.keys import read_keys
 from dacha.build.bootstrap.plan import (
     ROOT,
     WORK,
-    Failure,
     File,
     Manager,
     Plan,
@@ -18,7 +19,6 @@ from dacha.build.bootstrap.plan import (
     Request,
     Step,
     install_hint,
-    last_line,
 )
 
 _CONFIGURATION = "[main]\nsolver.onlyRequires = true\nrpm.install.excludedocs = no\n"
@@ -72,27 +72,18 @@ def _read_step(line: str) -> str:
     return ""
 
 
-def _explain(lines: list[str]) -> Failure:
-    for line in lines:
-        if "Signature verification failed" in line or "signed with an unknown key" in line:
-            return Failure(
-                f"the signature of its repository fits none of the keys: {line}",
-                "is it the right key for this mirror? See `keys` in the recipe",
-            )
-        if "not found in package names" in line or line.startswith("No provider of"):
-            return Failure(line, "see `packages` in the recipe")
-        if (
-            "cannot be accessed" in line
-            or "Valid metadata not found" in line
-            or line.startswith("Curl error")
-        ):
-            return Failure(line, "is the network up, and the mirror of the recipe in reach?")
-    return Failure(last_line(lines, "error:"))
-
+_RULES = (
+    Rule(r"Signature verification failed.*", KEY),
+    Rule(r".*(?:is not signed|unsigned|unknown key|key is unavailable).*", KEY),
+    Rule(r"No provider of .+", PACKAGE),
+    Rule(r".*nothing provides .+", PACKAGE),
+    Rule(r".*(?:cannot be accessed|Valid metadata not found|Curl error|Can't provide).*", MIRROR),
+)
 
 MANAGER = Manager(
     (Program(("zypper",), install_hint("zypper")), Program(("rpm",), install_hint("rpm"))),
+    read_keys,
     _plan,
     _read_step,
-    _explain,
+    _RULES,
 )

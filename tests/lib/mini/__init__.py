@@ -1,0 +1,1 @@
+"""Miniature distributions: two packages, signed, in a repository as each package manager reads it."""
