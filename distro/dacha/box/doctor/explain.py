@@ -47,8 +47,8 @@ def explain(error: DachaError, host: Host | None = None) -> Finding | None:
 def _explain(error: DachaError, host: Host) -> Finding | None:
     if isinstance(error, MissingProgramError):
         suspects = [check for check in programs.CHECKS if check.name == error.program]
-        if suspects:
-            return _first(host, suspects, FAIL, WARN)
+        # One that doctor does not look for is not needed by all: the error itself says how to get it.
+        return _first(host, suspects, FAIL, WARN)
     found = _first(host, [check for check in ALL if check.stops], FAIL)
     if found is None and any(word in str(error) for word in _REFUSALS):
         found = _first(host, [check for check in ALL if check.name == "SELinux"], WARN)

@@ -76,8 +76,8 @@ _RULES = (
     Rule(r"Error: (GPG check FAILED.*)", KEY),
     Rule(r"(?:Error: )?(Unable to find a match.*|No match for argument.*)", PACKAGE),
     Rule(r"(?:Error: )?(nothing provides .+)", PACKAGE),
+    Rule(r"Curl error.*", MIRROR),
     Rule(r"Error: (Failed to download .+)", MIRROR),
-    Rule(r"(?:Curl error|Errors during downloading).*", MIRROR),
 )
 
 MANAGER = Manager((Program(("dnf", "dnf5"), install_hint("dnf")),), read_keys, _plan, _read_step, _RULES)
