@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dacha.build.bootstrap.explain import KEY, MIRROR, PACKAGE, Rule
 from dacha.build.bootstrap.keys import read_keys
 from dacha.build.bootstrap.plan import (
@@ -21,6 +23,10 @@ _HINT = (
 )
 
 
+def _repositories(urls: Iterable[str]) -> bytes:
+    return "".join(f"{url.removeprefix('file://')}\n" for url in urls).encode()
+
+
 def _plan(request: Request) -> Plan:
     recipe = request.recipe
     argv = [
@@ -36,12 +42,11 @@ def _plan(request: Request) -> Plan:
         "add",
         *recipe.packages,
     ]
-    repositories = "".join(f"{url.removeprefix('file://')}\n" for url in recipe.repositories.values())
     return Plan(
         steps=(Step("reading repositories", argv),),
-        work=(File("repositories", repositories.encode(), 0o600),),
+        work=(File("repositories", _repositories(recipe.repositories.values()), 0o600),),
         # No package has that file: it is what an installation chooses.
-        root=(File("etc/apk/repositories", repositories.encode()),),
+        root=(File("etc/apk/repositories", _repositories(request.origins)),),
         excluded=("var/cache/apk/*",),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dacha.build.bootstrap.errors import BootstrapError
-from dacha.build.bootstrap.plan import File, install_hint
+from dacha.build.bootstrap.plan import File
 from dacha.build.recipe import Recipe
 
 _MAX_BYTES = 8 << 20  # Arch's keyring has 1
@@ -22,7 +22,11 @@ def read_key(path: str, recipe: Recipe) -> File:
         with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        hint = install_hint(recipe.keys_from) if recipe.keys_from else "see `keys` in the recipe"
+        hint = "see `keys` in the recipe"
+        if recipe.keys_from:
+            hint = (
+                f"the package {recipe.keys_from} has it; or name another in `keys` of a catalog file of yours"
+            )
         raise BootstrapError(f"cannot read the key {path}: {error.strerror}", hint=hint) from error
     if not data or len(data) > _MAX_BYTES:
         raise BootstrapError(f"{path} is no key", hint="see `keys` in the recipe")

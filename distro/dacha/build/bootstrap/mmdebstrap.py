@@ -5,7 +5,9 @@ As root of the sandbox, its mode `unshare` makes no user namespace of its own.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 
 from dacha.build.bootstrap.explain import KEY, MIRROR, PACKAGE, Rule
 from dacha.build.bootstrap.keys import read_keys
@@ -27,6 +29,7 @@ from dacha.linux import process
 _KEPT_ACQUIRE = re.compile(
     r'^(Acquire::(?:https?::Proxy(?:::\S+)?|Check-Valid-Until|Force-IPv[46]) "[^"]+");$', re.I
 )
+_HOST_KEYS = ("/etc/apt/trusted.gpg.d", "/etc/apt/trusted.gpg")
 # What it says before the first of these is about itself.
 _STEP = re.compile(
     r"^I: ((?:running apt-get|downloading|extracting|installing|cleaning|creating) .+?)(?:\.\.\.)?$"
@@ -56,9 +59,14 @@ def host_sources(suite: str) -> dict[str, str]:
 
 
 def with_host_sources(recipe: Recipe, suite: str) -> Recipe:
-    """The recipe with the host's own sources and keys, where it asks for them and there are some."""
-    sources = host_sources(suite) if recipe.host_sources else {}
-    return recipe._replace(repositories=sources, keys=()) if sources else recipe._replace(host_sources=False)
+    """The recipe with the host's own sources, where there are some for `suite`.
+
+    Their keys are the host's too; the recipe's stand beside them, as far as they are here.
+    """
+    sources = host_sources(suite)
+    if not sources:
+        return recipe._replace(host_sources=False)
+    return recipe._replace(repositories=sources, keys=tuple(filter(os.path.exists, recipe.keys)))
 
 
 def _host_options() -> list[str]:
@@ -70,22 +78,27 @@ def _host_options() -> list[str]:
     return [f"--aptopt={match[1]}" for line in text.splitlines() if (match := _KEPT_ACQUIRE.match(line))]
 
 
-def _source_list(request: Request) -> str:
-    option = "[trusted=yes] " if request.recipe.unsigned else ""
-    # apt copies packages from `copy:`; those of `file:` it would have dpkg read, which is in the chroot.
-    lines = [text.replace("file:", "copy:", 1) for text in request.recipe.repositories.values()]
-    return "".join(f"deb {option}{line}\n" for line in lines)
+def _host_keys(request: Request) -> list[str]:
+    """What the host's apt trusts (apt-key(8), FILES), for the host's own sources."""
+    return [path for path in _HOST_KEYS if request.recipe.host_sources and os.path.exists(path)]
+
+
+def _source_list(recipe: Recipe, sources: Iterable[str]) -> bytes:
+    option = "[trusted=yes] " if recipe.unsigned else ""
+    return "".join(f"deb {option}{line}\n" for line in sources).encode()
 
 
 def _plan(request: Request) -> Plan:
     recipe = request.recipe
+    # apt copies packages from `copy:`; those of `file:` it would have dpkg read, which is in the chroot.
+    sources = [line.replace("file:", "copy:", 1) for line in recipe.repositories.values()]
     argv = [
         request.programs["mmdebstrap"],
         "--mode=unshare",
         "--format=directory",
         f"--variant={recipe.variant or 'minbase'}",
         *_host_options(),
-        *(f"--keyring={path}" for path in request.key_paths),
+        *(f"--keyring={path}" for path in (*request.key_paths, *_host_keys(request))),
         *(f"--include={name}" for name in recipe.packages),
         request.release,
         ROOT,
@@ -93,7 +106,10 @@ def _plan(request: Request) -> Plan:
     ]
     return Plan(
         steps=(Step("bootstrapping", argv),),
-        work=(File("sources.list", _source_list(request).encode()),),
+        work=(File("sources.list", _source_list(recipe, sources), 0o600),),
+        # Where people look for it; mmdebstrap has made a file of the name that follows.
+        root=(File("etc/apt/sources.list", _source_list(recipe, request.origins)),),
+        excluded=("etc/apt/sources.list.d/0000sources.list",),
         environment=(("DEBIAN_FRONTEND", "noninteractive"),),
         mounts_itself=True,
     )

@@ -92,7 +92,7 @@ def _plan(request: Request) -> Plan:
         "-Sy",
         *request.recipe.packages,
     ]
-    mirrors = "".join(f"Server = {url}\n" for url in sorted(set(request.recipe.repositories.values())))
+    mirrors = "".join(f"Server = {url}\n" for url in sorted(set(request.origins)))
     is_general = "$repo" in mirrors
     return Plan(
         steps=(*_key_steps(request), Step("reading repositories", argv)),

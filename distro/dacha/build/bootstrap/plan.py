@@ -37,7 +37,8 @@ class File(NamedTuple):
 class Request(NamedTuple):
     """What a manager is asked for: one version of a distribution on this kind of machine."""
 
-    recipe: Recipe  # without placeholders
+    recipe: Recipe  # without placeholders, local repositories where the sandbox has them
+    origins: tuple[str, ...]  # the repositories as the recipe has them: for the image's own configuration
     version: str
     release: str
     arch: str  # as uname(1) has it

@@ -148,10 +148,11 @@ def _prepare(entry: Entry, recipe: Recipe) -> _Job:
     if recipe.host_sources:
         recipe = mmdebstrap.with_host_sources(recipe, entry.release)
     _check_local_mirrors(recipe)
+    origins = tuple(recipe.repositories.values())
     recipe, binds = with_local_mirrors(recipe)
     programs, program_binds = _places(found)
     keys = manager.read_keys(recipe)
-    plan = manager.plan(Request(recipe, entry.version, entry.release, arch, keys, programs))
+    plan = manager.plan(Request(recipe, origins, entry.version, entry.release, arch, keys, programs))
     plan = plan._replace(work=(*plan.work, *(File(f"keys/{key.path}", key.data) for key in keys)))
     return _Job(entry.title, recipe.tool, manager, plan, (*binds, *program_binds))
 
