@@ -18,6 +18,9 @@ from dacha.registry.reference import Reference, parse
         ("debian", Reference("", "debian", "")),
         ("debian:trixie", Reference("", "debian:trixie", "")),
         ("oci", Reference("", "oci", "")),
+        ("bootstrap", Reference("", "bootstrap", "")),
+        ("bootstrap:fedora:43", Reference("bootstrap", "fedora:43", "")),
+        ("bootstrap:fedora:latest", Reference("bootstrap", "fedora", "")),
         ("quay.io/team/image:1.2", Reference("", "quay.io/team/image:1.2", "")),
         ("oci:images", Reference("oci", "images", "")),
         ("oci:/srv/images:v1", Reference("oci", "/srv/images", "v1")),
@@ -52,7 +55,20 @@ def test_reference_is_read(text: str, expected: Reference) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-debian", ":debian", "a b", "a\nb", "caf\xe9", "oci:", "tar:", "oci::v1"]
+    "text",
+    [
+        "",
+        "-debian",
+        ":debian",
+        "a b",
+        "a\nb",
+        "caf\xe9",
+        "oci:",
+        "tar:",
+        "oci::v1",
+        "bootstrap:",
+        "bootstrap:./a",
+    ],
 )
 def test_what_names_nothing_is_refused_with_the_forms_that_do(text: str) -> None:
     with pytest.raises(UsageError) as caught:

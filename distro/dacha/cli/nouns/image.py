@@ -29,6 +29,7 @@ VERBS = (
         examples=(
             "dacha image load tar:rootfs.tar.xz --name mine",
             "dacha image load oci-archive:fedora.tar",
+            "dacha image load bootstrap:fedora",
             "podman save alpine | dacha image load - --name alpine",
         ),
     ),
