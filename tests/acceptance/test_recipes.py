@@ -315,6 +315,8 @@ def test_missing_manager_names_the_package_to_install(empty_dacha: Dacha, tmp_pa
         write_recipe(empty_dacha, tool, "https://example.org/", tmp_path / "key")
         done = empty_dacha.run("create", "mini", env={"PATH": str(tmp_path)})
         fails_with(done, "is not installed", hint)
+    done = empty_dacha.run("create", "debian", env={"PATH": str(tmp_path)})
+    fails_with(done, "'mmdebstrap' is not installed", "apt-get install mmdebstrap")
 
 
 def test_registry_comes_first_unless_the_recipe_is_asked_for(empty_dacha: Dacha, minis: Minis) -> None:

@@ -13,9 +13,10 @@ from typing import NamedTuple, TypeVar
 
 from dacha import paths
 from dacha.build import catalog
+from dacha.build.bootstrap.errors import MissingManagerError
 from dacha.build.catalog import Entry
 from dacha.build.progress import CountingSource, Progress
-from dacha.errors import BadImageError, DachaError, ImageNotFoundError, MissingProgramError
+from dacha.errors import BadImageError, DachaError, ImageNotFoundError
 from dacha.linux import process
 from dacha.linux.files import write_whole
 from dacha.linux.lock import FileLock
@@ -60,7 +61,7 @@ def _lock(name: str) -> Iterator[None]:
 def obtain(connection: sqlite3.Connection, maps: OuterMaps, text: str, progress: Progress) -> Image:
     """The image that `text` refers to: the one in the store, or else brought there.
 
-    Raises UsageError, ImageNotFoundError, BadImageError, BootstrapError and MissingProgramError.
+    Raises UsageError, ImageNotFoundError, BadImageError, BootstrapError and MissingManagerError.
     """
     reference = references.parse(text)
     image = images.find(connection, _stored_name(reference))
@@ -159,10 +160,13 @@ def _from_catalog(wish: _Wish) -> Image:
         return _pull(entry)
     try:
         return _make(wish, entry, entry.name)
-    except MissingProgramError:
+    except MissingManagerError as missing:
         if not entry.image:
             raise
-        return _pull(entry)
+        try:
+            return _pull(entry)
+        except ImageNotFoundError:
+            raise missing from None  # what is preferred is what to mend
 
 
 def _pull(entry: Entry) -> Image:

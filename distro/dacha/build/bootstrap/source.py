@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from dacha.build.bootstrap import mmdebstrap, worker
-from dacha.build.bootstrap.errors import BootstrapError
+from dacha.build.bootstrap.errors import BootstrapError, MissingManagerError
 from dacha.build.bootstrap.explain import Failure, explain
 from dacha.build.bootstrap.managers import MANAGERS
 from dacha.build.bootstrap.plan import (
@@ -126,7 +126,7 @@ class Bootstrap:
 def bootstrap(entry: Entry, maps: OuterMaps, progress: Progress) -> Iterator[Bootstrap]:
     """Make the image of a catalog entry that has a recipe; when the block ends, all else of it is gone.
 
-    Raises BootstrapError, and MissingProgramError where the recipe's tool is not on this host.
+    Raises BootstrapError, and MissingManagerError where the recipe's tool is not on this host.
     """
     if entry.recipe is None:
         raise BootstrapError(f"the catalog has no recipe for '{entry.name}'", hint=f"--image {entry.name}")
@@ -161,9 +161,7 @@ def _find(program: Program) -> str:
     for name in program.names:
         with contextlib.suppress(MissingProgramError):
             return process.find_program(name)
-    error = MissingProgramError(program.names[0])
-    error.hint = program.hint
-    raise error
+    raise MissingManagerError(program.names[0], program.hint)
 
 
 def _places(programs: dict[str, str]) -> tuple[dict[str, str], Binds]:
