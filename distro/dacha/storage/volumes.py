@@ -70,16 +70,12 @@ class VolumeExistsError(DachaError):
 class VolumeNotFoundError(DachaError):
     """No such volume."""
 
-    exit_code = 1
-
     def __init__(self, name: str) -> None:
         super().__init__(f"no volume named '{name}'", hint="see what there is: dacha volume ls")
 
 
 class VolumeInUseError(DachaError):
     """Boxes mount it."""
-
-    exit_code = 2
 
     def __init__(self, volume: Volume) -> None:
         boxes = ", ".join(volume.boxes)
