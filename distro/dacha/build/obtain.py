@@ -28,7 +28,7 @@ from dacha.registry.dir_image import DirImage
 from dacha.registry.docker_archive import DockerArchive
 from dacha.registry.docker_legacy import LegacyDockerArchive
 from dacha.registry.layout import Layout
-from dacha.registry.manifest import this_architecture
+from dacha.registry.platform import host_platform
 from dacha.registry.reference import Reference
 from dacha.registry.source import ImageSource
 from dacha.storage import images, layers, staging, unpack
@@ -268,7 +268,7 @@ def _add_single_layer(connection: sqlite3.Connection, diff_id: str, name: str, s
     """An image of one layer, with a configuration of our own (OCI image specification, config.md)."""
     configuration = json.dumps(
         {
-            "architecture": this_architecture(),
+            "architecture": host_platform().architecture,
             "os": "linux",
             "config": {},
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},

@@ -19,6 +19,7 @@ from dacha.registry.manifest import (
     read_image,
     type_of,
 )
+from dacha.registry.platform import Platform
 from dacha.registry.source import SourceImage
 
 _VERSION = "Directory Transport Version: "
@@ -49,11 +50,12 @@ class DirImage:
         if not text.startswith(f"{_VERSION}1."):
             raise BadImageError(f"{self._files.where} is of another version of dir: {text.strip()!r:.100}")
 
-    def image(self, tag: str = "") -> SourceImage[Descriptor]:
-        """The only image there is for this machine; the transport knows no tags."""
+    def image(self, tag: str = "", platform: Platform | None = None) -> SourceImage[Descriptor]:
+        """The only image there is for the platform; the transport knows no tags."""
         value = as_object(read_json(self._files, "manifest.json"))
         if is_index(type_of(value)):
-            value = find_manifest(choose_platform(value, "manifest.json"), self._read_manifest)
+            chosen = choose_platform(value, "manifest.json", platform)
+            value = find_manifest(chosen, self._read_manifest, platform)
         return read_image(value, self._read)
 
     def open_layer(self, layer: Descriptor) -> VerifiedStream:

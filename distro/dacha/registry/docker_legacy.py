@@ -17,7 +17,8 @@ from dacha.registry.compression import decompressed
 from dacha.registry.digest import Stream, check_digest
 from dacha.registry.docker_archive import choose
 from dacha.registry.files import Files, read_json
-from dacha.registry.manifest import Json, as_object, this_architecture
+from dacha.registry.manifest import Json, as_object
+from dacha.registry.platform import Platform, host_platform
 from dacha.registry.source import SourceImage
 
 _CHUNK = 1 << 20
@@ -31,13 +32,13 @@ class LegacyDockerArchive:
         self._path = path
         self._files = files
 
-    def image(self, tag: str = "") -> SourceImage[str]:
-        """The image with that name, or the only one there is."""
+    def image(self, tag: str = "", _platform: Platform | None = None) -> SourceImage[str]:
+        """The image with that name, or the only one there is: names had one platform in those days."""
         names: dict[str, list[str]] = {}
         for repository, tags in as_object(read_json(self._files, "repositories")).items():
             for each, layer in as_object(tags).items():
                 names.setdefault(_check_id(layer), []).append(f"{repository}:{each}")
-        top = choose(list(names.items()), tag, self._path, self._files)
+        top = choose(list(names.items()), tag, self._path, self._files)[0]
         chain = self._chain(top)
         layers = tuple(f"{layer}/layer.tar" for layer, _ in reversed(chain))
         diff_ids = tuple(self._diff_id(layer) for layer in layers)
@@ -76,7 +77,7 @@ def _check_id(value: object) -> str:
 def _configuration(facts: Json, diff_ids: tuple[str, ...]) -> str:
     kept = {key: facts[key] for key in ("author", "config", "created") if facts.get(key)}
     made = {
-        "architecture": facts.get("architecture") or this_architecture(),
+        "architecture": facts.get("architecture") or host_platform().architecture,
         "os": facts.get("os") or "linux",
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
     }

@@ -12,10 +12,12 @@ from dacha.registry.manifest import (
     Json,
     as_descriptor,
     as_object,
+    choose_entry,
     find_manifest,
     objects_of,
     read_image,
 )
+from dacha.registry.platform import Platform
 from dacha.registry.source import SourceImage
 
 _TAG = "org.opencontainers.image.ref.name"
@@ -31,22 +33,30 @@ class Layout:
         self._transport = "oci" if files is None else "oci-archive"
         self._files = files or _open_directory(path)
 
-    def image(self, tag: str = "") -> SourceImage[Descriptor]:
-        """The image with that tag, or the only one there is; `@N` is the one at that place of the index."""
+    def image(self, tag: str = "", platform: Platform | None = None) -> SourceImage[Descriptor]:
+        """The image with that tag, or the only one there is; `@N` is the one at that place of the index.
+
+        Of several with one tag, or all without any, it is the one for the platform.
+        """
         index = as_object(read_json(self._files, "index.json"))
-        entry = self._choose(objects_of(index, "manifests", "index.json"), tag)
-        return read_image(find_manifest(as_descriptor(entry), self._read), self._read)
+        entry = self._choose(objects_of(index, "manifests", "index.json"), tag, platform)
+        return read_image(find_manifest(as_descriptor(entry), self._read, platform), self._read)
 
     def open_layer(self, layer: Descriptor) -> VerifiedStream:
         """The compressed layer, checked while it is read. The caller reads it to its end, and closes it."""
         return open_blob(self._files, _blob(layer), layer, f"layer {layer.digest}")
 
-    def _choose(self, manifests: list[Json], tag: str) -> Json:
-        tags = {str(as_object(entry.get("annotations", {})).get(_TAG, "")): entry for entry in manifests}
-        if tag in tags and tag:
-            return tags[tag]
+    def _choose(self, manifests: list[Json], tag: str, platform: Platform | None) -> Json:
+        tags: dict[str, list[Json]] = {}
+        for entry in manifests:
+            tags.setdefault(str(as_object(entry.get("annotations", {})).get(_TAG, "")), []).append(entry)
         if not tag and len(manifests) == 1:
             return manifests[0]
+        found = tags.get(tag, []) if tag or len(tags) == 1 else []
+        if len(found) > 1 and all(entry.get("platform") for entry in found):
+            return choose_entry(found, platform)
+        if found and tag:
+            return found[-1]  # a later one replaces the others
         number = tag[1:]
         if tag.startswith("@") and number.isdecimal() and len(number) < 10 and int(number) < len(manifests):
             return manifests[int(number)]

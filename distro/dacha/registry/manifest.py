@@ -7,12 +7,13 @@ Source: OCI image specification, manifest.md, image-index.md and config.md; dock
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dacha.errors import BadImageError, ImageNotFoundError
+from dacha.errors import BadImageError
+from dacha.registry import platform as platforms
 from dacha.registry.digest import check_digest
+from dacha.registry.platform import Platform, of_fields
 from dacha.registry.source import SourceImage
 
 MAX_JSON_BYTES = 4 << 20
@@ -25,7 +26,6 @@ _MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "riscv64": "riscv64"}
 
 Json = dict[str, object]
 
@@ -41,13 +41,13 @@ class Descriptor(NamedTuple):
 ReadBlob = Callable[[Descriptor], bytes]
 
 
-def find_manifest(descriptor: Descriptor, read: ReadBlob) -> Json:
-    """Follow indexes down to a manifest for this machine."""
+def find_manifest(descriptor: Descriptor, read: ReadBlob, wanted: Platform | None = None) -> Json:
+    """Follow indexes down to a manifest for a platform, or for this machine."""
     for _ in range(_MAX_DEPTH + 1):
         value = as_object(parse_json(read(descriptor), descriptor.digest))
         if not is_index(descriptor.media_type):
             return value
-        descriptor = choose_platform(value, descriptor.digest)
+        descriptor = choose_platform(value, descriptor.digest, wanted)
     raise BadImageError("the image's indexes are nested too deeply")
 
 
@@ -64,20 +64,20 @@ def type_of(value: Json) -> str:
     return str(given)
 
 
-def choose_platform(index: Json, where: str) -> Descriptor:
-    """The first entry of an index that is for this machine."""
-    wanted = this_architecture()
-    for entry in objects_of(index, "manifests", where):
-        platform = as_object(entry.get("platform", {}))
-        if platform.get("architecture", wanted) == wanted and platform.get("os", "linux") == "linux":
-            return as_descriptor(entry)
-    raise ImageNotFoundError(f"the image has nothing for linux/{wanted}")
+def choose_platform(index: Json, where: str, wanted: Platform | None = None) -> Descriptor:
+    """The entry of an index that suits a platform best, or this machine. Raises PlatformNotFoundError."""
+    entries = objects_of(index, "manifests", where)
+    return as_descriptor(choose_entry(entries, wanted))
 
 
-def this_architecture() -> str:
-    """What this machine is called in images."""
-    machine = os.uname().machine
-    return _ARCHITECTURES.get(machine, machine)
+def choose_entry(entries: list[Json], wanted: Platform | None = None) -> Json:
+    """The same for the entries themselves."""
+    return entries[platforms.choose([_platform_of(entry) for entry in entries], wanted)]
+
+
+def _platform_of(entry: Json) -> Platform | None:
+    platform = as_object(entry.get("platform") or {})
+    return of_fields(platform.get("os"), platform.get("architecture"), platform.get("variant"))
 
 
 def read_image(manifest: Json, read: ReadBlob) -> SourceImage[Descriptor]:

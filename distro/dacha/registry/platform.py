@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dacha.errors import UsageError
+from dacha.errors import ImageNotFoundError, UsageError
 
 _LINUX = "linux"
 
@@ -87,6 +87,14 @@ class Platform(NamedTuple):
         return tuple(int(part) for part in text.split(".") if part.isdecimal())
 
 
+class PlatformNotFoundError(ImageNotFoundError):
+    """The image is there, but not for the platform that is wanted."""
+
+    def __init__(self, wanted: Platform, offered: Sequence[Platform | None]) -> None:
+        super().__init__(f"the image has nothing for {wanted}", hint=f"it is for {listing(offered)}")
+        self.wanted = wanted
+
+
 def parse(text: str) -> Platform:
     """Read what a user writes: `linux/arm64/v8`, `arm64`, `arm/v7`, `aarch64`. Raises UsageError.
 
@@ -102,6 +110,11 @@ def parse(text: str) -> Platform:
             f"'{text}' is no platform", hint=f"write linux/arm64, arm64 or arm/v7; we know {known}"
         )
     return platform
+
+
+def known() -> list[Platform]:
+    """One for each architecture that `parse` takes."""
+    return [parse(architecture) for architecture in sorted(_ARCHITECTURES)]
 
 
 def _has_odd_variant(parts: Sequence[str]) -> bool:
@@ -137,16 +150,20 @@ def host_platform() -> Platform:
     return of_fields(_LINUX, machine) or Platform(_LINUX, machine)
 
 
-def choose(wanted: Platform, offered: Sequence[Platform | None]) -> int | None:
-    """The place of the offer that suits a machine that is `wanted` best, or None.
+def choose(offered: Sequence[Platform | None], wanted: Platform | None = None) -> int:
+    """The place of the offer that suits a machine best: one that is `wanted`, or this one.
 
     The newest variant that it runs wins, and the first of equals. An offer that says
-    nothing (None) may be for every machine, and is taken where no other fits.
+    nothing (None) may be for every machine, and is taken where no other fits. Raises
+    PlatformNotFoundError, which lists what there is.
     """
+    wanted = wanted or host_platform()
     fitting = [(offer._rank(), -at) for at, offer in enumerate(offered) if offer and offer.serves(wanted)]
     if fitting:
         return -max(fitting)[1]
-    return offered.index(None) if None in offered else None
+    if None in offered:
+        return offered.index(None)
+    raise PlatformNotFoundError(wanted, offered)
 
 
 def listing(offered: Iterable[Platform | None]) -> str:

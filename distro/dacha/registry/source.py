@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from dacha.registry.digest import Stream
+from dacha.registry.platform import Platform, of_fields
 
 Layer = TypeVar("Layer")
 
@@ -20,12 +22,21 @@ class SourceImage(NamedTuple, Generic[Layer]):
     diff_ids: tuple[str, ...]
     layers: tuple[Layer, ...]
 
+    @property
+    def platform(self) -> Platform | None:
+        """For what it is, as its configuration says; None if it says nothing."""
+        facts = json.loads(self.configuration)
+        return of_fields(facts.get("os"), facts.get("architecture"), facts.get("variant"))
+
 
 class ImageSource(Protocol[Layer]):
     """Where images come from. Everything in it is a stranger's: checked before it is used."""
 
-    def image(self, tag: str = "") -> SourceImage[Layer]:
-        """The image with that tag, or the only one there is. Raises BadImageError or ImageNotFoundError."""
+    def image(self, tag: str = "", platform: Platform | None = None) -> SourceImage[Layer]:
+        """The image with that tag, or the only one there is; of several, the one for that platform.
+
+        Without a platform it is this machine's. Raises BadImageError or ImageNotFoundError.
+        """
         ...
 
     def open_layer(self, layer: Layer) -> Stream:

@@ -13,6 +13,7 @@ import pytest
 
 from dacha.errors import BadImageError, ImageNotFoundError
 from dacha.registry.dir_image import DirImage
+from dacha.registry.platform import parse
 from tests.lib.archives import configuration, digest_of, read_all
 from tests.lib.oci import Entry, compress, write_layout, write_tar
 
@@ -78,6 +79,16 @@ def test_of_many_platforms_this_machines_is_taken(place: Path, media_type: str |
     index = {"manifests": [other, ours], **({"mediaType": media_type} if media_type else {})}
     (place / "manifest.json").write_text(json.dumps(index))
     assert len(DirImage(str(place)).image().layers) == 2
+
+
+def test_the_platform_that_is_asked_for_is_taken(place: Path) -> None:
+    ours = {**add(place, (place / "manifest.json").read_bytes(), ".manifest.json"), "mediaType": MANIFEST}
+    index = {"manifests": [{**ours, "platform": {"architecture": "s390x", "os": "linux"}}]}
+    (place / "manifest.json").write_text(json.dumps(index))
+    assert len(DirImage(str(place)).image(platform=parse("s390x")).layers) == 2
+    with pytest.raises(ImageNotFoundError) as caught:
+        DirImage(str(place)).image(platform=parse("riscv64"))
+    assert caught.value.hint == "it is for linux/s390x"
 
 
 def test_a_missing_directory_is_no_image(tmp_path: Path) -> None:

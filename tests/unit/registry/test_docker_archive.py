@@ -14,6 +14,7 @@ from dacha.errors import BadImageError, ImageNotFoundError
 from dacha.registry.compression import decompressed
 from dacha.registry.docker_archive import DockerArchive, normal_name
 from dacha.registry.manifest import MAX_JSON_BYTES
+from dacha.registry.platform import parse
 from tests.lib.archives import configuration, digest_of, json_entry, opened, read_all
 from tests.lib.oci import SYMLINK, Entry, write_tar
 
@@ -208,3 +209,27 @@ def test_a_layer_that_is_not_in_the_archive_is_named(layer: str) -> None:
         image = source.image()
         with pytest.raises(BadImageError, match=r"is missing in image\.tar"):
             source.open_layer(image.layers[0])
+
+
+def _for_platforms(*architectures: str, name: str = NAME) -> list[Entry]:
+    """One name for several images, one for each platform."""
+    facts = {each: {**json.loads(CONFIGURATION), "architecture": each} for each in architectures}
+    return [
+        *(json_entry(f"{each}.json", facts[each]) for each in architectures),
+        *(Entry(f"{each}.tar", data=layer) for each, layer in zip(HEX, LAYERS, strict=True)),
+        json_entry(
+            "manifest.json",
+            [manifest(f"{each}.json", [f"{layer}.tar" for layer in HEX], name) for each in architectures],
+        ),
+    ]
+
+
+@pytest.mark.parametrize("tag", ["", NAME])
+def test_of_one_name_for_several_platforms_the_one_asked_for_is_taken(tag: str) -> None:
+    with opened(_for_platforms("arm64", "s390x")) as files:
+        archive = DockerArchive("image.tar", files)
+        for text in ("arm64", "s390x"):
+            assert archive.image(tag, parse(text)).platform == parse(text)
+        with pytest.raises(ImageNotFoundError, match="nothing for linux/riscv64") as caught:
+            archive.image(tag, parse("riscv64"))
+        assert caught.value.hint == "it is for linux/arm64, linux/s390x"

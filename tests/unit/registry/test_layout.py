@@ -15,6 +15,7 @@ import pytest
 
 from dacha.errors import BadImageError, ImageNotFoundError
 from dacha.registry.layout import Descriptor, Layout
+from dacha.registry.platform import parse
 from tests.lib.oci import Entry, compress, write_layout, write_tar
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -152,6 +153,34 @@ def test_of_many_platforms_this_machines_is_taken(layout: Path) -> None:
     index = {"manifests": [other, windows, attestation, ours]}
     write_index(layout, write_json(layout, index, INDEX_TYPE))
     assert len(Layout(str(layout)).image().layers) == 2
+
+
+def _entry(layout: Path, architecture: str, layers: int, tag: str = "") -> dict[str, Any]:
+    """An image of so many layers in the layout, as an entry for that platform."""
+    write_layout(layout, LAYERS[:1] * layers, tags=["made"], architecture=architecture)
+    entry = dict(json.loads((layout / "index.json").read_bytes())["manifests"][-1])
+    entry["annotations"] = {"org.opencontainers.image.ref.name": tag} if tag else {}
+    return {**entry, "platform": {"architecture": architecture, "os": "linux"}}
+
+
+def test_the_platform_that_is_asked_for_is_taken(layout: Path) -> None:
+    entries = [_entry(layout, "arm64", 3), _entry(layout, "s390x", 4)]
+    write_index(layout, write_json(layout, {"manifests": entries}, INDEX_TYPE))
+    assert len(Layout(str(layout)).image(platform=parse("s390x")).layers) == 4
+    assert str(Layout(str(layout)).image(platform=parse("arm64")).platform) == "linux/arm64"
+    with pytest.raises(ImageNotFoundError, match="nothing for linux/riscv64") as caught:
+        Layout(str(layout)).image(platform=parse("riscv64"))
+    assert caught.value.hint == "it is for linux/arm64, linux/s390x"
+
+
+@pytest.mark.parametrize("tag", ["", "stable"])
+def test_the_top_index_may_have_an_entry_for_each_platform(layout: Path, tag: str) -> None:
+    entries = [_entry(layout, "arm64", 3, tag), _entry(layout, "s390x", 4, tag)]
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": entries}))
+    assert len(Layout(str(layout)).image(tag, parse("arm64")).layers) == 3
+    assert len(Layout(str(layout)).image(tag, parse("s390x")).layers) == 4
+    with pytest.raises(ImageNotFoundError, match="nothing for linux/riscv64"):
+        Layout(str(layout)).image(tag, parse("riscv64"))
 
 
 def test_an_image_for_other_machines_alone_is_not_found(layout: Path) -> None:

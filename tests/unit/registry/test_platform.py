@@ -7,7 +7,15 @@ import os
 import pytest
 
 from dacha.errors import UsageError
-from dacha.registry.platform import Platform, choose, host_platform, listing, of_fields, parse
+from dacha.registry.platform import (
+    Platform,
+    PlatformNotFoundError,
+    choose,
+    host_platform,
+    listing,
+    of_fields,
+    parse,
+)
 
 ARM64 = Platform("linux", "arm64")
 ARMV6 = Platform("linux", "arm", "v6")
@@ -89,13 +97,18 @@ def test_a_machine_runs_its_own_and_older_variants() -> None:
 
 
 def test_the_newest_variant_that_runs_is_chosen() -> None:
-    assert choose(ARMV7, [ARM64, ARMV6, ARMV7]) == 2
-    assert choose(ARMV6, [ARM64, ARMV6, ARMV7]) == 1
-    assert choose(parse("amd64"), [parse("amd64/v3"), parse("amd64"), parse("amd64")]) == 1
-    assert choose(ARM64, [ARMV7, None]) == 1
-    assert choose(ARM64, [None, ARM64]) == 1
-    assert choose(ARM64, [ARMV7]) is None
-    assert choose(ARM64, []) is None
+    assert choose([ARM64, ARMV6, ARMV7], ARMV7) == 2
+    assert choose([ARM64, ARMV6, ARMV7], ARMV6) == 1
+    assert choose([parse("amd64/v3"), parse("amd64"), parse("amd64")], parse("amd64")) == 1
+    assert choose([ARMV7, None], ARM64) == 1
+    assert choose([None, ARM64], ARM64) == 1
+
+
+@pytest.mark.parametrize("offered", [[ARMV7, ARMV6], []])
+def test_what_is_not_offered_cannot_be_chosen(offered: list[Platform]) -> None:
+    with pytest.raises(PlatformNotFoundError, match="nothing for linux/arm64") as caught:
+        choose(offered, ARM64)
+    assert caught.value.hint == f"it is for {listing(offered)}"
 
 
 def test_platforms_are_listed_once_and_attestations_not() -> None:
