@@ -18,14 +18,15 @@ from dacha.box.edits import Editor
 from dacha.box.integrations import ALL, Context
 from dacha.box.placement import Placement
 from dacha.box.tree import LayerStack
-from dacha.engine import crun, state
+from dacha.engine import crun, emulation, state
+from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Container, Mount
 from dacha.engine.state import State
 from dacha.errors import DachaError
 from dacha.linux import account, cgroup, child, mounts, namespaces, process
 from dacha.linux.account import Account
 from dacha.linux.lock import FileLock
-from dacha.storage import database, delta, layers, overlay
+from dacha.storage import database, delta, images, layers, overlay
 from dacha.storage.layers import Layer
 from dacha.userns import launcher, outer
 from dacha.userns.outer import OuterMaps
@@ -53,18 +54,20 @@ def start(name: str) -> bool:
             box = definition.get(connection, name)
             if state.is_running(name):
                 return False
+            platform = emulation.platform_of(images.get(connection, box.image))
             stack = layers.of_image(connection, box.image)
         finally:
             connection.close()
         caller = account.calling_account()
         maps = outer.outer_maps(caller)
+        emulated = emulation.plan(platform, is_root=maps.is_initial)
         state.forget(name)
         crun.delete(box.id)
         runtime = paths.box_runtime(name)
         for directory in ("root", "host"):
             os.makedirs(f"{runtime}/{directory}", mode=0o700, exist_ok=True)
         init = os.path.realpath(process.find_program("catatonit"))
-        plan = _Launch(box, caller, maps, stack, runtime, init, claim(box))
+        plan = _Launch(box, caller, maps, stack, runtime, init, emulated, claim(box))
         try:
             child.run_in_child(lambda: _launch(plan))
         except DachaError as error:
@@ -98,6 +101,7 @@ class _Launch(NamedTuple):
     layers: list[Layer]  # of the image, the lowest first
     runtime: str  # the box's runtime directory
     init: str  # the program that is the box's init
+    emulation: Emulation | None  # how its programs are run, if the machine cannot run them
     claim: int  # the descriptor that says that the box runs
 
 
@@ -163,6 +167,7 @@ def _prepare_layers(plan: _Launch, store: int, lowers: list[str]) -> Context:
         runtime=plan.runtime,
         runtime_directory="" if runtime_directory in _SYSTEM_DIRECTORIES else runtime_directory,
         init=plan.init,
+        emulation=plan.emulation,
     )
     edits = [edit for integration in ALL for edit in integration.edits(context)]
     Editor(context.image, upper, layer, maps.first).carry_out(edits)
@@ -190,6 +195,8 @@ def _run(context: Context, placement: Placement, stdin: int) -> State:
         cgroup=placement.init,
     )
     pid = crun.run_detached(box.id, container, context.runtime, stdin)
+    if context.emulation is not None and context.emulation.is_own:
+        emulation.register(context.emulation, pid)
     return State(
         id=box.id,
         name=box.name,

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dacha.errors import DachaError, ImageNotFoundError
 from dacha.storage.database import transaction
@@ -27,6 +27,10 @@ class Image(NamedTuple):
     created: float
     size_bytes: int
     layers: tuple[str, ...]
+    # For what it is, as its configuration says; empty where it says nothing.
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
 
 
 class ImageInUseError(DachaError):
@@ -44,13 +48,15 @@ SELECT i.id, i.source, i.created,
        (SELECT sum(l.size) FROM image_layers AS x JOIN layers AS l ON l.diff_id = x.diff_id
         WHERE x.image = i.id),
        (SELECT group_concat(diff_id, ' ') FROM
-           (SELECT diff_id FROM image_layers WHERE image = i.id ORDER BY position))
-FROM images AS i
+           (SELECT diff_id FROM image_layers WHERE image = i.id ORDER BY position)),
+       json_extract(c.value, '$.os'), json_extract(c.value, '$.architecture'),
+       json_extract(c.value, '$.variant')
+FROM images AS i JOIN (SELECT id, iif(json_valid(config), config, '{}') AS value FROM images) AS c USING (id)
 """
 
 
-def _from_row(row: tuple[str, str, float, str | None, int | None, str | None]) -> Image:
-    image, source, created, names, size, layers = row
+def _from_row(row: tuple[Any, ...]) -> Image:
+    image, source, created, names, size, layers, *platform = row
     return Image(
         image,
         tuple(sorted(names.split("\n"))) if names else (),
@@ -58,6 +64,9 @@ def _from_row(row: tuple[str, str, float, str | None, int | None, str | None]) -
         created,
         size or 0,
         tuple(layers.split()) if layers else (),
+        *(
+            field if isinstance(field, str) else "" for field in platform
+        ),  # a stranger may have put in numbers
     )
 
 

@@ -10,6 +10,7 @@ from dacha.box.integrations.account import AccountIntegration
 from dacha.box.integrations.base import Context, Integration
 from dacha.box.integrations.clock import ClockIntegration
 from dacha.box.integrations.devices import DevicesIntegration
+from dacha.box.integrations.emulation import EmulationIntegration
 from dacha.box.integrations.host_files import HostFilesIntegration
 from dacha.box.integrations.identity import IdentityIntegration
 from dacha.box.integrations.language import LanguageIntegration
@@ -23,6 +24,7 @@ ALL: tuple[Integration, ...] = (
     HostFilesIntegration(),
     MessagesIntegration(),
     IdentityIntegration(),
+    EmulationIntegration(),
     AccountIntegration(),
     SudoIntegration(),
     NamesIntegration(),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from dacha.box.definition import Box
 from dacha.box.edits import Edit
 from dacha.box.tree import LayerStack
+from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Mount
 from dacha.linux.account import Account
 from dacha.userns.outer import OuterMaps
@@ -25,6 +26,7 @@ class Context(NamedTuple):
     runtime: str  # the box's runtime directory
     runtime_directory: str  # the user's $XDG_RUNTIME_DIR, or empty
     init: str  # the program that is the box's init, on the host
+    emulation: Emulation | None = None  # how its programs are run that this machine cannot run
 
 
 def host_bind(context: Context, source: str, target: str = "", *options: str) -> Mount:
