@@ -192,7 +192,7 @@ def test_list_as_json_is_for_programs(dacha: Dacha) -> None:
     _out(dacha, "create", "work", "--image", IMAGE)
     _out(dacha, "start", "work")
     [box] = json.loads(_out(dacha, "list", "--json"))
-    assert set(box) == {"id", "name", "status", "image", "created", "pid"}
+    assert set(box) == {"id", "name", "status", "image", "platform", "created", "pid"}
     assert (box["name"], box["status"], box["image"]) == ("work", "running", IMAGE)
     assert b"catatonit" in Path(f"/proc/{box['pid']}/cmdline").read_bytes()
     _out(dacha, "stop", "work")

@@ -43,3 +43,10 @@ def _directory() -> Path:
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "dacha-testbed" / "images"
+
+
+def foreign_tar() -> Path:
+    """Programs of Debian for another kind of machine, as a plain root file system."""
+    done = subprocess.run([TESTBED / "images", "foreign"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"testbed/images foreign failed:\n{done.stdout}{done.stderr}"
+    return _directory() / "debian-foreign.tar"

@@ -160,6 +160,16 @@ def _add_to_index(directory: Path, descriptor: dict[str, Any], tags: Sequence[st
     path.write_bytes(_as_json({"schemaVersion": 2, "manifests": manifests}))
 
 
+def write_index(directory: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Make a layout one image for several platforms: an index with these entries, which name them."""
+    media_type = "application/vnd.oci.image.index.v1+json"
+    data = _as_json(
+        {"schemaVersion": 2, "mediaType": media_type, "manifests": [dict(each) for each in entries]}
+    )
+    descriptor = _write_blob(directory, data, media_type)
+    (directory / "index.json").write_bytes(_as_json({"schemaVersion": 2, "manifests": [descriptor]}))
+
+
 def _write_blob(directory: Path, data: bytes, media_type: Any) -> dict[str, Any]:
     digest = _digest(data)
     blobs = directory / "blobs" / "sha256"

@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple, TypeVar
 
 from dacha import paths
-from dacha.build import catalog
-from dacha.build.bootstrap.errors import MissingManagerError
+from dacha.build import catalog, detection, naming
+from dacha.build.bootstrap.errors import BootstrapError, MissingManagerError
 from dacha.build.catalog import Entry
 from dacha.build.progress import CountingSource, Progress
 from dacha.errors import BadImageError, DachaError, ImageNotFoundError
@@ -28,7 +28,7 @@ from dacha.registry.dir_image import DirImage
 from dacha.registry.docker_archive import DockerArchive
 from dacha.registry.docker_legacy import LegacyDockerArchive
 from dacha.registry.layout import Layout
-from dacha.registry.platform import host_platform
+from dacha.registry.platform import Platform, PlatformNotFoundError, host_platform
 from dacha.registry.reference import Reference
 from dacha.registry.source import ImageSource
 from dacha.storage import images, layers, staging, unpack
@@ -47,6 +47,7 @@ class _Wish(NamedTuple):
     reference: Reference
     name: str
     progress: Progress
+    platform: Platform | None = None  # which one was asked for
 
 
 @contextmanager
@@ -58,24 +59,39 @@ def _lock(name: str) -> Iterator[None]:
         yield
 
 
-def obtain(connection: sqlite3.Connection, maps: OuterMaps, text: str, progress: Progress) -> Image:
-    """The image that `text` refers to: the one in the store, or else brought there.
+def obtain(
+    connection: sqlite3.Connection,
+    maps: OuterMaps,
+    text: str,
+    progress: Progress,
+    platform: Platform | None = None,
+) -> Image:
+    """The image that `text` refers to, and for that platform: the one in the store, or else brought there.
 
     Raises UsageError, ImageNotFoundError, BadImageError, BootstrapError and MissingManagerError.
     """
     reference = references.parse(text)
-    image = images.find(connection, _stored_name(reference))
+    name = _stored_name(reference)
+    image = naming.find(connection, name, platform)
     if image is not None and reference.transport in ("", references.BOOTSTRAP):
         return image
-    return load(connection, maps, reference, _stored_name(reference), progress)
+    return load(connection, maps, reference, name, progress, platform)
 
 
 def load(
-    connection: sqlite3.Connection, maps: OuterMaps, reference: Reference, name: str, progress: Progress
+    connection: sqlite3.Connection,
+    maps: OuterMaps,
+    reference: Reference,
+    name: str,
+    progress: Progress,
+    platform: Platform | None = None,
 ) -> Image:
-    """Bring an image into the store under `name`; layers that are there already are not read again."""
+    """Bring an image into the store under `name`; layers that are there already are not read again.
+
+    A name that stands for another platform's image stays with it (`build.naming`).
+    """
     with _lock(name):
-        return _LOADERS[reference.transport](_Wish(connection, maps, reference, name, progress))
+        return _LOADERS[reference.transport](_Wish(connection, maps, reference, name, progress, platform))
 
 
 def _stored_name(reference: Reference) -> str:
@@ -142,17 +158,19 @@ def _find_entry(wish: _Wish) -> Entry:
     """The entry of the catalog that is meant. Raises ImageNotFoundError."""
     entry = catalog.find(wish.reference.path)
     if entry is None:
+        others = naming.for_other_platforms(wish.connection, wish.reference.path)
         close = _similar(wish.reference.path)
-        raise ImageNotFoundError(
-            f"no image '{wish.reference.path}' in the store or in the catalog",
-            hint=f"did you mean '{close}'?" if close else f"the catalog has: {', '.join(catalog.entries())}",
-        )
+        hint = f"did you mean '{close}'?" if close else f"the catalog has: {', '.join(catalog.entries())}"
+        if others:
+            hint = f"the store has {others}"
+        what = f"'{wish.reference.path}'" + (f" for {wish.platform}" if wish.platform else "")
+        raise ImageNotFoundError(f"no image {what} in the store or in the catalog", hint=hint)
     return entry
 
 
 def _from_catalog(wish: _Wish) -> Image:
     """What the entry prefers: its recipe, or the image in a registry."""
-    image = images.find(wish.connection, wish.name)
+    image = naming.find(wish.connection, wish.name, wish.platform)
     if image is not None:
         return image
     entry = _find_entry(wish)
@@ -183,7 +201,7 @@ def _pull(entry: Entry) -> Image:
 
 def _bootstrap(wish: _Wish) -> Image:
     """`bootstrap:NAME`: the recipe, and nothing else."""
-    image = images.find(wish.connection, wish.name)
+    image = naming.find(wish.connection, wish.name, wish.platform)
     if image is not None:
         return image
     entry = _find_entry(wish)
@@ -198,10 +216,16 @@ def _bootstrap(wish: _Wish) -> Image:
 def _make(wish: _Wish, entry: Entry, name: str) -> Image:
     from dacha.build.bootstrap.source import bootstrap
 
+    if wish.platform is not None and wish.platform.architecture != host_platform().architecture:
+        raise BootstrapError(
+            f"'{entry.name}' is made from packages here, and those are for {host_platform()} only",
+            hint=f"give an image of it that is for {wish.platform}: --image oci-archive:FILE",
+        )
     with bootstrap(entry, wish.maps, wish.progress) as made:
         layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(made, wish.progress))
     tool = entry.recipe.tool if entry.recipe is not None else ""
-    return _add_single_layer(wish.connection, layer.diff_id, name, f"{tool} {entry.version}")
+    wish = wish._replace(name=name)
+    return _add_single_layer(wish, layer.diff_id, host_platform(), f"{tool} {entry.version}")
 
 
 # By transport (`registry.reference`); a name has none.
@@ -239,7 +263,8 @@ def _spool(source: Readable, progress: Progress) -> Iterator[int]:
 
 
 def _add_image(wish: _Wish, source: ImageSource[Part]) -> Image:
-    found = source.image(wish.reference.tag)
+    found = source.image(wish.reference.tag, wish.platform)
+    platform = _checked(wish, found.platform)
     for number, (layer, diff_id) in enumerate(zip(found.layers, found.diff_ids, strict=True), start=1):
         if layers.find(wish.connection, diff_id) is None:
             wish.progress.step(f"layer {number} of {len(found.layers)}")
@@ -247,14 +272,31 @@ def _add_image(wish: _Wish, source: ImageSource[Part]) -> Image:
                 stream = decompressed(CountingSource(blob, wish.progress))
                 unpack.add_layer(wish.connection, wish.maps, stream, expected=diff_id)
     return images.add(
-        wish.connection, found.id, found.configuration, found.diff_ids, wish.name, str(wish.reference)
+        wish.connection,
+        found.id,
+        found.configuration,
+        found.diff_ids,
+        _name(wish, platform),
+        str(wish.reference),
     )
+
+
+def _checked(wish: _Wish, found: Platform | None) -> Platform:
+    """The platform of what was found. Raises PlatformNotFoundError if another one was asked for."""
+    if wish.platform is not None and found is not None and not found.serves(wish.platform):
+        raise PlatformNotFoundError(wish.platform, [found])
+    return found or wish.platform or host_platform()
+
+
+def _name(wish: _Wish, platform: Platform) -> str:
+    return naming.free_name(wish.connection, wish.name, platform, was_wanted=wish.platform is not None)
 
 
 def _add_root_file_system(wish: _Wish, source: Readable, step: str) -> Image:
     wish.progress.step(step)
     layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(source, wish.progress))
-    return _add_single_layer(wish.connection, layer.diff_id, wish.name, str(wish.reference))
+    platform = _checked(wish, detection.platform_in(f"{paths.data_root()}/{layer.view(wish.maps)}"))
+    return _add_single_layer(wish, layer.diff_id, platform, str(wish.reference))
 
 
 def _similar(name: str) -> str:
@@ -264,16 +306,17 @@ def _similar(name: str) -> str:
     return close[0] if close else ""
 
 
-def _add_single_layer(connection: sqlite3.Connection, diff_id: str, name: str, source: str) -> Image:
+def _add_single_layer(wish: _Wish, diff_id: str, platform: Platform, source: str) -> Image:
     """An image of one layer, with a configuration of our own (OCI image specification, config.md)."""
     configuration = json.dumps(
         {
-            "architecture": host_platform().architecture,
-            "os": "linux",
+            "architecture": platform.architecture,
+            "os": platform.os,
+            **({"variant": platform.variant} if platform.variant else {}),
             "config": {},
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         },
         sort_keys=True,
     )
     image = f"sha256:{hashlib.sha256(configuration.encode()).hexdigest()}"
-    return images.add(connection, image, configuration, [diff_id], name, source)
+    return images.add(wish.connection, image, configuration, [diff_id], _name(wish, platform), source)

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 
+from dacha import paths
 from dacha.box import definition
 from dacha.box.create import Request
 from dacha.box.definition import Box
@@ -15,32 +16,60 @@ from dacha.fast.grammar import Line
 from dacha.storage import database
 from dacha.storage.images import Image
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dacha.registry.platform import Platform
+    from dacha.registry.reference import Reference
+
 
 def create(line: Line) -> int:
     """Create a box and print its name."""
     from dacha.box import remove
     from dacha.registry import reference
 
+    wanted = _platform(line.text("platform"))
     name = line.text("name") or (definition.check_name(line.operands[0]) if line.operands else "")
     image = line.text("image") or (name if _is_image(name) else "")
     if not image:
         image = default_image()
     request = Request(
-        name=definition.check_name(name or reference.parse(image).box_name),
+        name=definition.check_name(name or _box_name(reference.parse(image), wanted)),
         image=image,
         hostname=line.text("hostname"),
         volumes=tuple(definition.parse_volume(text) for text in line.texts("volume")),
     )
     if line.flag("dry_run"):
         hostname = request.hostname or os.uname().nodename
-        print(f"box '{request.name}' of image '{request.image}', host name '{hostname}'")
+        kind = f" for {wanted}" if wanted else ""
+        print(f"box '{request.name}' of image '{request.image}'{kind}, host name '{hostname}'")
         for volume in request.volumes:
             print(f"volume {volume.source} at {volume.target} {','.join(volume.options)}".rstrip())
         return 0
-    _create(request, quiet=line.flag("quiet"))
+    _create(request, wanted, quiet=line.flag("quiet"))
     remove.sweep()
     print(request.name)
     return 0
+
+
+def _platform(text: str) -> Platform | None:
+    """What --platform says. Raises UsageError, and ForeignPlatformError where that cannot be run here."""
+    if not text:
+        return None
+    from dacha.engine import emulation
+    from dacha.registry import platform
+
+    wanted = platform.parse(text)
+    emulation.plan(wanted, is_root=paths.is_rootful())
+    return wanted
+
+
+def _box_name(reference: Reference, wanted: Platform | None) -> str:
+    """How a box is called if nobody says: a second one of another platform gets a name of its own."""
+    from dacha.registry.platform import host_platform
+
+    if wanted is None or wanted.architecture == host_platform().architecture:
+        return reference.box_name
+    return f"{reference.box_name}-{wanted.short.replace('/', '-')}"
 
 
 def create_missing(name: str, image: str, missing: BoxNotFoundError, *, answers_yes: bool) -> None:
@@ -67,23 +96,37 @@ def _suggestion(name: str) -> str:
     return f"did you mean '{close[0]}'?" if close else ""
 
 
-def _create(request: Request, *, quiet: bool = False) -> Box:
+def _create(request: Request, wanted: Platform | None = None, *, quiet: bool = False) -> Box:
     from dacha.box.create import create
-    from dacha.storage import images
+    from dacha.build import naming
 
     connection = database.open_database()
     try:
         if definition.find(connection, request.name) is not None:
             raise definition.BoxExistsError(request.name)
-        image = images.find(connection, request.image)
+        image = naming.find(connection, request.image, wanted)
         if image is None:
-            image = _obtain(connection, request.image, quiet=quiet)
+            image = _obtain(connection, request.image, wanted, quiet=quiet)
     finally:
         connection.close()
+    if wanted is not None and (name := naming.qualified(request.image, wanted)) in image.names:
+        request = request._replace(image=name)
+    elif wanted is None:
+        _tell_of_emulation(image)
     return create(request, image)
 
 
-def _obtain(connection: sqlite3.Connection, reference: str, *, quiet: bool) -> Image:
+def _tell_of_emulation(image: Image) -> None:
+    """Say that an image is a foreign one, if nobody asked for that. Raises ForeignPlatformError."""
+    from dacha.engine import emulation
+
+    found = emulation.plan(emulation.platform_of(image), is_root=paths.is_rootful())
+    if found is not None:
+        program = os.path.basename(found.interpreter)
+        sys.stderr.write(f"the image is for {found.platform}: {program} runs its programs, slowly\n")
+
+
+def _obtain(connection: sqlite3.Connection, reference: str, wanted: Platform | None, *, quiet: bool) -> Image:
     """Bring an image into the store, with progress."""
     from dacha.build.obtain import obtain
     from dacha.cli.progress import show_progress
@@ -92,7 +135,7 @@ def _obtain(connection: sqlite3.Connection, reference: str, *, quiet: bool) -> I
 
     maps = outer.outer_maps(account.calling_account())
     with show_progress(quiet=quiet) as progress:
-        return obtain(connection, maps, reference, progress)
+        return obtain(connection, maps, reference, progress, wanted)
 
 
 def _is_image(name: str) -> bool:

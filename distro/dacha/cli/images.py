@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 from dacha.errors import DachaError, UsageError
@@ -38,40 +39,58 @@ def list_images(line: Line) -> int:
 
 
 def _print_table(found: list[Image]) -> None:
-    rows = [("NAME", "ID", "CREATED", "SIZE")]
+    """The platform has a column where it is not everywhere this machine's."""
+    from dacha.engine.emulation import platform_of
+    from dacha.registry.platform import host_platform
+
+    rows = [("NAME", "ID", "PLATFORM", "CREATED", "SIZE")]
     for image in found:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.created))
+        platform = str(platform_of(image))
         for name in image.names or ("<none>",):
-            rows.append((name, image.id.removeprefix("sha256:")[:12], created, _size(image.size_bytes)))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+            short = image.id.removeprefix("sha256:")[:12]
+            rows.append((name, short, platform, created, _size(image.size_bytes)))
+    shown = [0, 1, 2, 3, 4]
+    if {row[2] for row in rows[1:]} <= {str(host_platform())}:
+        shown.remove(2)
+    widths = [max(len(row[column]) for row in rows) for column in shown]
     for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        cells = [row[column].ljust(width) for column, width in zip(shown, widths, strict=True)]
+        print("  ".join(cells).rstrip())
 
 
 def load_image(line: Line) -> int:
     """Bring an image into the store and print its id."""
-    from dacha.build import obtain
+    from dacha.build import naming, obtain
     from dacha.cli.progress import show_progress
+    from dacha.engine import emulation
     from dacha.linux import account
-    from dacha.registry import reference
+    from dacha.registry import platform, reference
     from dacha.userns import outer
 
     name = line.text("name")
     parsed = reference.parse(line.operands[0])
     if name and reference.parse(name).transport:
         raise UsageError(f"'{name}' is no name for an image")
+    wanted = platform.parse(line.text("platform")) if line.text("platform") else None
     maps = outer.outer_maps(account.calling_account())
     connection = database.open_database()
     try:
         with show_progress(quiet=line.flag("quiet")) as progress:
             if name and parsed.transport:
-                image = obtain.load(connection, maps, parsed, name, progress)
+                image = obtain.load(connection, maps, parsed, name, progress, wanted)
             else:
-                image = obtain.obtain(connection, maps, line.operands[0], progress)
+                image = obtain.obtain(connection, maps, line.operands[0], progress, wanted)
                 if name:
+                    found = emulation.platform_of(image)
+                    name = naming.free_name(connection, name, found, was_wanted=wanted is not None)
                     images.tag(connection, image, name)
     finally:
         connection.close()
+    found = emulation.platform_of(image)
+    if not line.flag("quiet") and found.architecture != platform.host_platform().architecture:
+        names = " and ".join(f"'{each}'" for each in image.names)
+        sys.stderr.write(f"the image is for {found}; it is called {names}\n")
     print(image.id)
     return 0
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from dacha import __version__
 from dacha.box import definition
 from dacha.box.definition import Box
-from dacha.engine import state
+from dacha.engine import emulation, state
 from dacha.fast.grammar import Line
-from dacha.storage import database
+from dacha.registry.platform import Platform, host_platform
+from dacha.storage import database, images
 
 
 def list_boxes(line: Line) -> int:
@@ -17,6 +19,7 @@ def list_boxes(line: Line) -> int:
     connection = database.open_database()
     try:
         boxes = definition.listing(connection)
+        platforms = _platforms(connection)
     finally:
         connection.close()
     if line.flag("quiet"):
@@ -25,11 +28,16 @@ def list_boxes(line: Line) -> int:
     if line.flag("json"):
         import json
 
-        print(json.dumps([_summary(box) for box in boxes], indent=2))
+        print(json.dumps([_summary(box, platforms) for box in boxes], indent=2))
         return 0
     rows = [("ID", "NAME", "STATUS", "IMAGE")]
     rows += [
-        (box.id[:12], box.name, "running" if state.is_running(box.name) else "stopped", box.image_name)
+        (
+            box.id[:12],
+            box.name,
+            "running" if state.is_running(box.name) else "stopped",
+            _image(box, platforms[box.image]),
+        )
         for box in boxes
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -38,7 +46,19 @@ def list_boxes(line: Line) -> int:
     return 0
 
 
-def _summary(box: Box) -> dict[str, object]:
+def _platforms(connection: sqlite3.Connection) -> dict[str, Platform]:
+    """The platforms of all images, by their ids."""
+    return {image.id: emulation.platform_of(image) for image in images.listing(connection)}
+
+
+def _image(box: Box, platform: Platform) -> str:
+    """What a box was made of, and for which platform that is, where it is another than this machine's."""
+    if platform == host_platform() or box.image_name.endswith(f"@{platform.short}"):
+        return box.image_name
+    return f"{box.image_name} ({platform})"
+
+
+def _summary(box: Box, platforms: dict[str, Platform]) -> dict[str, object]:
     running = state.open_running(box.name)
     if running is not None:
         os.close(running[1])
@@ -47,6 +67,7 @@ def _summary(box: Box) -> dict[str, object]:
         "name": box.name,
         "status": "running" if running else "stopped",
         "image": box.image_name,
+        "platform": str(platforms[box.image]),
         "created": box.created,
         "pid": running[0].pid if running else None,
     }
@@ -59,9 +80,10 @@ def inspect(line: Line) -> int:
     found = []
     connection = database.open_database()
     try:
+        platforms = _platforms(connection)
         for name in line.operands:
             box = definition.get(connection, name)
-            details: dict[str, object] = _summary(box)
+            details: dict[str, object] = _summary(box, platforms)
             details["imageId"] = box.image
             details["hostname"] = box.hostname or os.uname().nodename
             details["volumes"] = [volume._asdict() for volume in box.volumes]

@@ -44,6 +44,12 @@ CREATE = Verb(
     (
         Option("-n --name", TEXT, "The box's name (the same as the operand).", "NAME"),
         Option("-i --image", TEXT, "A catalog name, a path such as ./rootfs.tar, or TRANSPORT:PATH.", "REF"),
+        Option(
+            "--platform",
+            TEXT,
+            "For another machine, such as linux/arm64; qemu runs it.",
+            "PLATFORM",
+        ),
         Option("--hostname", TEXT, "The box's host name (default: the host's).", "NAME"),
         Option(
             "--volume", LIST, "Show a path of the host: /host/path:/box/path[:ro]. May be repeated.", "VOLUME"
@@ -57,6 +63,7 @@ CREATE = Verb(
         "dacha create debian",
         "dacha create work --image debian:trixie",
         "dacha create old --image tar:rootfs.tar.gz --volume /srv/data:/data:ro",
+        "dacha create pi --image oci-archive:debian.tar --platform linux/arm64",
     ),
 )
 LIST_BOXES = Verb(

@@ -106,6 +106,13 @@ def volumes(typed: str) -> Offer:
     return Offer(FILES, [], f"{source}:" if colon else "")
 
 
+def platforms(_typed: str) -> Offer:
+    """Those that images are made for, as they write them."""
+    from dacha.registry import platform
+
+    return Offer(WORDS, [(str(each), each.machine) for each in platform.known()])
+
+
 def shells(_typed: str) -> Offer:
     """The shells that there is completion for."""
     return Offer(WORDS, [("bash", ""), ("zsh", ""), ("fish", "")])
@@ -136,6 +143,7 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "IMAGE": images,
     "MODULE": security_modules,
     "NAME": nothing,
+    "PLATFORM": platforms,
     "REF": references,
     "SECONDS": nothing,
     "SHELL": shells,

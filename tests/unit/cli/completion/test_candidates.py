@@ -111,3 +111,8 @@ def test_there_is_a_script_for_each_shell(shell: str, capsys: Captured) -> None:
 def test_another_shell_is_refused(capsys: Captured) -> None:
     assert main(["completion", "csh"]) == 125
     assert "name one of bash, zsh, fish" in capsys.readouterr().err
+
+
+def test_platforms_are_offered_as_images_write_them() -> None:
+    words = words_of(candidates.platforms(""))
+    assert {"linux/amd64", "linux/arm64", "linux/arm/v7"} <= set(words)
