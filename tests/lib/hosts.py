@@ -23,7 +23,18 @@ ROOT = Account("root", 0, 0, "root", "root", "/root", "/bin/bash")
 WORKS = Trial(True)
 NOT_REACHED = Trial(False)
 _TRIALS = (
-    *("user namespace", "own id", "mount", "proc", "cgroup", "directory", "maps", "chown", "overlay"),
+    *(
+        "user namespace",
+        "own id",
+        "mount",
+        "proc",
+        "binfmt_misc",
+        "cgroup",
+        "directory",
+        "maps",
+        "chown",
+        "overlay",
+    ),
     *("d_type", "xattr", "reflink", "/dev/fuse", "/dev/net/tun", "box upper", "box shell"),
 )
 _PROGRAMS = {
@@ -35,6 +46,8 @@ _PROGRAMS = {
     "fuse-overlayfs": "fusermount3 version: 3.14.0\nfuse-overlayfs: version 1.10\n",
     "tar": "tar (GNU tar) 1.34\n",
     "mmdebstrap": "mmdebstrap 1.3.5\n",
+    "qemu-aarch64-static": "",
+    "qemu-x86_64-static": "",
     "newuidmap": "",
     "newgidmap": "",
     "usermod": "",

@@ -26,6 +26,16 @@ _PACKAGES = {
         "zypper": "shadow",
         "apk": "shadow-subids",
     },
+    **{
+        f"qemu-{machine}-static": {
+            "apt": "qemu-user-static",
+            "dnf": f"qemu-user-static-{package}",
+            "pacman": "qemu-user-static",
+            "zypper": "qemu-linux-user",
+            "apk": f"qemu-{machine}",
+        }
+        for machine, package in (("aarch64", "aarch64"), ("x86_64", "x86"))
+    },
     "pasta": dict.fromkeys(_INSTALL, "passt"),
     "mmdebstrap": {"pacman": "", "zypper": "", "apk": ""},
 }

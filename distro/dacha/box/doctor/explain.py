@@ -7,10 +7,11 @@ needs it, and the first that fails is the answer: some 40 ms on a host that is w
 from __future__ import annotations
 
 from dacha.box.definition import BoxExistsError
-from dacha.box.doctor import ALL, programs, runner
+from dacha.box.doctor import ALL, platforms, programs, runner
 from dacha.box.doctor.base import FAIL, WARN, Check, Finding
 from dacha.box.doctor.host import Host
 from dacha.box.remove import BoxRunningError
+from dacha.engine.emulation import ForeignPlatformError
 from dacha.errors import (
     BadImageError,
     BoxNotFoundError,
@@ -49,6 +50,8 @@ def _explain(error: DachaError, host: Host) -> Finding | None:
         suspects = [check for check in programs.CHECKS if check.name == error.program]
         # One that doctor does not look for is not needed by all: the error itself says how to get it.
         return _first(host, suspects, FAIL, WARN)
+    if isinstance(error, ForeignPlatformError):
+        return _first(host, list(platforms.CHECKS), WARN)
     found = _first(host, [check for check in ALL if check.stops], FAIL)
     if found is None and any(word in str(error) for word in _REFUSALS):
         found = _first(host, [check for check in ALL if check.name == "SELinux"], WARN)

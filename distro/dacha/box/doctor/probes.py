@@ -31,7 +31,7 @@ _PROGRAMS = (
     "tar",
     "mmdebstrap",
 )
-_IN_NAMESPACES = ("user namespace", "own id", "mount", "proc")
+_IN_NAMESPACES = ("user namespace", "own id", "mount", "proc", "binfmt_misc")
 # What makes the other end answer; gpg-agent speaks first.
 _GREETINGS = {
     "dbus": b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n",

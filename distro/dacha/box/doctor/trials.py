@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from dacha.box.tree import LayerStack, is_whiteout
 from dacha.errors import DachaError
-from dacha.linux import cgroup, features, mounts, namespaces, process
+from dacha.linux import binfmt, cgroup, features, mounts, namespaces, process
 from dacha.linux.probe import Steps
 from dacha.storage import overlay, staging
 from dacha.userns import outer
@@ -55,6 +55,8 @@ def try_namespaces() -> Steps:
     yield step
     if not step[1][0]:
         yield _attempt("proc", _mount_proc)
+        # Over the root, where nobody sees it: there is no directory that must exist.
+        yield _attempt("binfmt_misc", lambda: mounts.mount(binfmt.FILE_SYSTEM, "/", binfmt.FILE_SYSTEM))
 
 
 def _mount_proc() -> None:
