@@ -9,7 +9,8 @@ of the same user (other stores, tests) may have a box of that name there.
 
 TOP is a transient scope where systemd runs (nobody but root may move a process from a login
 session into a cgroup of the user's manager, so the launch moves there first), else the
-topmost cgroup that is delegated to us. Where there is neither, the box has no place.
+topmost cgroup that is delegated to us. Where there is neither, the box has no place. The launch
+goes on into TOP/launch: crun enables the controllers of TOP, which must have no process then.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ class Placement:
         if self._scope is not None:
             self._scope.wait()
             top = cgroup.own_path()
+            cgroup.move_to_child(cgroup.tree() + top, "launch")
         else:
             top = cgroup.delegated_path()
             self._name += f"-{self._box}"
-        if not top:
+        if not top or not cgroup.may_have_domains(cgroup.tree() + top):
             return
         self.path = f"{top.rstrip('/')}/{self._name}"
         self.directory = self._tree + self.path

@@ -51,6 +51,32 @@ def delegated_path() -> str:
     return found
 
 
+def move_to_child(directory: str, name: str) -> None:
+    """Move this process from a cgroup of ours into a new child of it.
+
+    It costs 5 to 15 ms on an idle machine.
+    """
+    child = f"{directory}/{name}"
+    os.mkdir(child)
+    with open(f"{child}/cgroup.procs", "w") as file:
+        file.write("0")
+
+
+def may_have_domains(directory: str) -> bool:
+    """Whether children of a cgroup stay what processes may be moved into once its controllers are enabled.
+
+    A cgroup with processes then becomes a thread root, and its children invalid ("Threads" in
+    cgroup-v2.rst). The root of the tree, which has no type, is the exception.
+    """
+    if not os.path.exists(f"{directory}/cgroup.type"):
+        return True
+    with open(f"{directory}/cgroup.controllers") as file:
+        if not file.read().strip():
+            return True
+    with open(f"{directory}/cgroup.procs") as file:
+        return not file.read()
+
+
 def kill(directory: str) -> None:
     """Kill every process in a cgroup and below it; one that is gone already is fine."""
     with contextlib.suppress(FileNotFoundError):

@@ -89,6 +89,32 @@ def test_without_a_tree_nothing_is_delegated(tree: Path) -> None:
     assert cgroup.delegated_path() == ""
 
 
+def test_this_process_moves_into_a_new_group_below(tree: Path) -> None:
+    box = make_group(tree, "box")
+    cgroup.move_to_child(str(box), "launch")
+    assert (box / "launch" / "cgroup.procs").read_text() == "0"  # which is the writer: cgroup-v2.rst
+
+
+@pytest.mark.parametrize(
+    ("kind", "controllers", "processes", "expected"),
+    [
+        ("domain\n", "cpu memory pids\n", "", True),
+        ("domain\n", "cpu memory pids\n", "77\n", False),
+        ("domain\n", "\n", "77\n", True),
+        (None, "cpu memory pids\n", "77\n", True),  # the root of the tree
+    ],
+)
+def test_processes_and_controllers_do_not_go_together(
+    tree: Path, kind: str | None, controllers: str, processes: str, expected: bool
+) -> None:
+    group = make_group(tree, "box")
+    (group / "cgroup.procs").write_text(processes)
+    (group / "cgroup.controllers").write_text(controllers)
+    if kind is not None:
+        (group / "cgroup.type").write_text(kind)
+    assert cgroup.may_have_domains(str(group)) is expected
+
+
 def test_a_group_is_killed_by_one_write(tree: Path) -> None:
     (tree / "cgroup.kill").touch()
     cgroup.kill(str(tree))
