@@ -58,6 +58,31 @@ def box_map(own: int, count: int) -> IdMap:
     return tuple(row for row in rows if row.size > 0)
 
 
+def split(rows: IdMap, parent: IdMap) -> IdMap:
+    """The same map in rows that the kernel takes: each lies in one row of the parent's map.
+
+    user_namespaces(7) says only that the parent must have all ids; map_write() in
+    kernel/user_namespace.c looks for one row that has them. Subordinate ids in several
+    ranges are several rows.
+    """
+    found = []
+    for row in rows:
+        inside, outside, left = row
+        while left:
+            room = next(
+                (
+                    each.inside + each.size - outside
+                    for each in parent
+                    if each.inside <= outside < each.inside + each.size
+                ),
+                left,  # not mapped at all: that is for the kernel to say
+            )
+            size = min(left, room)
+            found.append(IdRange(inside, outside, size))
+            inside, outside, left = inside + size, outside + size, left - size
+    return tuple(found)
+
+
 def to_outside(mapping: Iterable[IdRange], inside: int) -> int | None:
     """What `inside` is outside the namespace; None if it is not mapped."""
     for row in mapping:

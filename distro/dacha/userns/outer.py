@@ -28,11 +28,16 @@ class OuterMaps(NamedTuple):
 
     def box_uids(self, own: int) -> IdMap:
         """A box's map of user ids; its outside is H."""
-        return mapping.IDENTITY if self.is_initial else mapping.box_map(own, self.available)
+        return self._box_map(own, self.uids)
 
     def box_gids(self, own: int) -> IdMap:
         """A box's map of group ids; its outside is H."""
-        return self.box_uids(own)
+        return self._box_map(own, self.gids)
+
+    def _box_map(self, own: int, outer: IdMap) -> IdMap:
+        if self.is_initial:
+            return mapping.IDENTITY
+        return mapping.split(mapping.box_map(own, self.available), outer)
 
     @property
     def view(self) -> str:
@@ -138,7 +143,12 @@ def enter_shifted(maps: OuterMaps) -> None:
     """
     if maps.is_initial:
         return
-    rows = mapping.as_map_lines(mapping.shifted_map(maps.available))
+    shifted = mapping.shifted_map(maps.available)
+    # Groups first: once the user ids are mapped, the helper is a stranger to the namespace.
+    rows = [
+        (kind, mapping.as_map_lines(mapping.split(shifted, outer)))
+        for kind, outer in (("gid", maps.gids), ("uid", maps.uids))
+    ]
     parent_reader, parent_writer = os.pipe2(os.O_CLOEXEC)
     me = os.getpid()
     helper = os.fork()
@@ -147,9 +157,9 @@ def enter_shifted(maps: OuterMaps) -> None:
         try:
             os.close(parent_writer)
             os.read(parent_reader, 1)
-            for kind in ("gid", "uid"):
+            for kind, lines in rows:
                 with open(f"/proc/{me}/{kind}_map", "w") as file:
-                    file.write(rows)
+                    file.write(lines)
             code = 0
         finally:
             os._exit(code)

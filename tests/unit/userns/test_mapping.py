@@ -15,6 +15,7 @@ from dacha.userns.mapping import (
     from_map_lines,
     outer_map,
     shifted_map,
+    split,
     to_inside,
     to_outside,
 )
@@ -131,6 +132,33 @@ def test_root_keeps_its_ids_in_boxes_and_on_disk() -> None:
     assert (maps.is_initial, maps.view, maps.first) == (True, "identity", 0)
     assert to_outside(maps.box_uids(0), 4294967294) == 4294967294
     assert to_outside(maps.box_gids(0), 4294967295) is None
+
+
+@given(OWN, disjoint_ranges())
+def test_a_split_map_is_the_same_map_and_each_row_lies_in_one_of_the_parents(
+    own: int, ranges: list[tuple[int, int]]
+) -> None:
+    parent = outer_map(1000, ranges)
+    count = available(parent)
+    for whole in (box_map(own, count), shifted_map(count)):
+        rows = split(whole, parent)
+        for number in range(max(own, count) + 2):
+            assert to_outside(rows, number) == to_outside(whole, number)
+        for row in rows:
+            assert row.size > 0
+            (first,) = [each for each in parent if each.inside <= row.outside < each.inside + each.size]
+            assert row.outside + row.size <= first.inside + first.size
+
+
+def test_a_map_that_fits_is_not_split() -> None:
+    rows = box_map(1000, 65536)
+    assert split(rows, outer_map(1000, [(100_000, 65536)])) == rows
+
+
+def test_groups_are_split_where_their_own_ranges_end() -> None:
+    maps = OuterMaps(outer_map(7, [(100, 9)]), outer_map(7, [(100, 4), (200, 5)]), 9, is_initial=False)
+    assert maps.box_uids(20) == (IdRange(0, 1, 9), IdRange(20, 0, 1))
+    assert maps.box_gids(20) == (IdRange(0, 1, 4), IdRange(4, 5, 5), IdRange(20, 0, 1))
 
 
 @given(OWN, COUNT)
