@@ -68,9 +68,13 @@ def _directory(host: Host) -> Verdict:
     if not place.exists:
         return passed(f"{place.path} comes with the first image")
     trial = host.answers.trial("directory")
-    if trial.was_done and trial.error:
+    if trial.was_done and trial.error and not _is_full(place):  # which is a line of its own
         return failed(f"{place.path}: {trial.error}", _elsewhere(host))
     return passed(place.path)
+
+
+def _is_full(place: Place) -> bool:
+    return place.free_bytes < _FULL_BYTES or (place.inodes > 0 and place.free_inodes < _FULL_INODES)
 
 
 def _remount(host: Host, place: Place, option: str) -> str:

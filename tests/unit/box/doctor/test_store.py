@@ -143,3 +143,10 @@ def test_a_store_that_does_not_answer_fails_once_and_raises_nowhere(host: HostMa
     host.answers.places["store"] = silent
     statuses = {check.name: check.find(host.make()).status for check in store.CHECKS}
     assert statuses["directory"] == "fail"
+
+
+def test_a_full_disk_is_a_matter_of_space_and_not_of_the_directory(host: HostMaker) -> None:
+    host.answers.places["store"] = place(host.store, free_bytes=0)
+    host.answers.trials["directory"] = refused("No space left on device")
+    assert host.find(store.CHECKS, "directory").status == "pass"
+    assert host.find(store.CHECKS, "free space").status == "fail"
