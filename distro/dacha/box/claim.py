@@ -31,6 +31,8 @@ def claim(box: Box) -> int:
     # Readable for all that get into the directory: crun gives the file to the box's root.
     fd = os.open(f"{box.path}/claim", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
+        if os.fstat(fd).st_uid == os.getuid():  # new, and less readable under a tight umask
+            os.fchmod(fd, 0o644)
         if not _lock(fd):
             for pid in _inits(box):
                 _kill(pid)

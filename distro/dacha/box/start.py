@@ -17,6 +17,7 @@ from dacha.box.definition import Box
 from dacha.box.edits import Editor
 from dacha.box.integrations import ALL, Context
 from dacha.box.placement import Placement
+from dacha.box.runtime import remove_runtime
 from dacha.box.tree import LayerStack
 from dacha.engine import crun, emulation, state
 from dacha.engine.emulation import Emulation
@@ -72,6 +73,7 @@ def start(name: str) -> bool:
             child.run_in_child(lambda: _launch(plan))
         except DachaError as error:
             crun.delete(box.id)
+            remove_runtime(name)
             raise type(error)(f"box '{name}' does not start: {error}", hint=error.hint) from error
         finally:
             os.close(plan.claim)

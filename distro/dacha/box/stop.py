@@ -8,8 +8,8 @@ import select
 import signal
 import time
 
-from dacha import paths
 from dacha.box import definition
+from dacha.box.runtime import remove_runtime
 from dacha.box.start import lock_box
 from dacha.engine import crun, state
 from dacha.engine.state import State
@@ -52,7 +52,7 @@ def stop_locked(box: str, name: str, *, grace_s: float) -> bool:
     if left is not None and left.cgroup:
         cgroup.remove(left.cgroup)
     state.forget(name)
-    _remove_runtime(name)
+    remove_runtime(name)
     return found is not None
 
 
@@ -100,15 +100,3 @@ def _kill(running: State, pidfd: int) -> None:
         )
     if running.cgroup:
         cgroup.wait_until_empty(running.cgroup, _KILL_TIMEOUT_S)
-
-
-def _remove_runtime(name: str) -> None:
-    """The box's runtime directory: flat files and empty places for mounts."""
-    directory = paths.box_runtime(name)
-    for entry in os.scandir(directory) if os.path.isdir(directory) else ():
-        if entry.is_dir(follow_symlinks=False):
-            os.rmdir(entry.path)
-        else:
-            os.unlink(entry.path)
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(directory)
