@@ -14,6 +14,8 @@ from dacha.errors import DachaError
 
 # Who we are outside: in a user namespace of ours, getuid(2) says 0.
 _UID = os.getuid()
+# Whether a directory is somebody else's, as it was seen first: before we entered such a namespace.
+_is_strangers: dict[str, bool] = {}
 
 
 def is_rootful() -> bool:
@@ -23,7 +25,14 @@ def is_rootful() -> bool:
 
 def _home() -> str:
     home = os.environ.get("HOME", "")
-    return home if home.startswith("/") else os.path.expanduser("~")
+    if home.startswith("/"):
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(_UID).pw_dir  # expanduser(3) would ask for the user who we are in H: root
+    except KeyError:
+        return ""  # so that all is below the root
 
 
 def data_root() -> str:
@@ -52,11 +61,30 @@ def runtime_root() -> str:
     """What lives until the next boot: state of running boxes, locks, crun's state."""
     if is_rootful():
         return "/run/dacha"
+    base = session_directory()
+    return base + "/dacha" if base else f"/tmp/dacha-{_UID}"  # noqa: S108  (its owner is checked)
+
+
+def session_directory() -> str:
+    """$XDG_RUNTIME_DIR with the sockets of the user's session, or where logind makes it; empty without one.
+
+    One of another user does not count: su(1) hands it on.
+    """
     base = os.environ.get("XDG_RUNTIME_DIR", "")
-    if base.startswith("/"):
-        return base + "/dacha"
+    if base.startswith("/") and not _belongs_to_stranger(base):
+        return base
     base = f"/run/user/{_UID}"
-    return base + "/dacha" if os.path.isdir(base) else f"/tmp/dacha-{_UID}"  # noqa: S108  (its owner is checked)
+    return base if os.path.isdir(base) else ""
+
+
+def _belongs_to_stranger(path: str) -> bool:
+    """What does not exist belongs to nobody."""
+    if path not in _is_strangers:
+        try:
+            _is_strangers[path] = os.stat(path).st_uid != _UID
+        except OSError:
+            return False
+    return _is_strangers[path]
 
 
 def box_runtime(name: str) -> str:

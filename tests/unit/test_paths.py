@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dacha.errors import DachaError
 def user(monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordinary user without any of the variables, also where root runs the tests."""
     monkeypatch.setattr(paths, "_UID", os.getuid() or 4_000_000_000)
+    monkeypatch.setattr(paths, "_is_strangers", {})
     for name in ("XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/alex")
@@ -36,8 +38,16 @@ def test_a_variable_that_is_no_absolute_path_is_not_set(monkeypatch: pytest.Monk
 
 def test_without_a_home_the_accounts_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "relative")
-    monkeypatch.setattr(os.path, "expanduser", lambda _path: "/home/from-passwd")
-    assert paths.data_root() == "/home/from-passwd/.local/share/containers/dacha"
+    monkeypatch.setattr(paths, "_UID", os.getuid())
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    monkeypatch.setattr(paths, "is_rootful", lambda: False)
+    assert paths.data_root() == f"{home}/.local/share/containers/dacha"
+
+
+def test_without_an_account_either_it_is_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(paths, "_UID", 4_000_000_000)
+    assert paths.data_root() == "/.local/share/containers/dacha"
 
 
 def test_the_runtime_directory_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +62,26 @@ def test_without_one_it_is_where_logind_makes_it_or_in_tmp(monkeypatch: pytest.M
     assert paths.runtime_root() == "/run/user/1234/dacha"
     monkeypatch.setattr(os.path, "isdir", lambda _path: False)
     assert paths.runtime_root() == "/tmp/dacha-1234"
+
+
+def test_the_directory_of_another_user_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As `su` hands it on."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(paths, "_UID", os.getuid() + 1)
+    monkeypatch.setattr(os.path, "isdir", lambda _path: False)
+    assert paths.session_directory() == ""
+    assert paths.runtime_root() == f"/tmp/dacha-{os.getuid() + 1}"
+
+
+def test_whose_directory_it_is_stays_known_where_owners_look_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "_UID", os.getuid())
+    monkeypatch.setattr(paths, "is_rootful", lambda: False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    before = paths.runtime_root()
+    monkeypatch.setattr(paths, "_UID", os.getuid() + 1)
+    assert paths.runtime_root() == before == f"{tmp_path}/dacha"
 
 
 def test_roots_places_are_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,6 @@ from dacha.storage.layers import Layer
 from dacha.userns import launcher, outer
 from dacha.userns.outer import OuterMaps
 
-# Where the runtime directory may lie without being the user's own $XDG_RUNTIME_DIR.
-_SYSTEM_DIRECTORIES = ("/run", "/tmp")  # noqa: S108
 _INIT_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
 
 
@@ -157,7 +155,6 @@ def _prepare_layers(plan: _Launch, store: int, lowers: list[str]) -> Context:
     image = [os.open(lower, flags, dir_fd=store) for lower in lowers]
     upper = os.open(f"{path}/upper", flags)
     layer = os.open(integration, flags)
-    runtime_directory = os.path.dirname(paths.runtime_root())
     context = Context(
         box=box,
         account=plan.account,
@@ -167,7 +164,7 @@ def _prepare_layers(plan: _Launch, store: int, lowers: list[str]) -> Context:
         host=f"{plan.runtime}/host",
         hostname=box.hostname or os.uname().nodename,
         runtime=plan.runtime,
-        runtime_directory="" if runtime_directory in _SYSTEM_DIRECTORIES else runtime_directory,
+        runtime_directory="" if paths.is_rootful() else paths.session_directory(),
         init=plan.init,
         emulation=plan.emulation,
     )

@@ -9,8 +9,10 @@ Source: org.freedesktop.systemd1(5), systemd.scope(5), systemd's CGROUP_DELEGATI
 
 from __future__ import annotations
 
+import errno
 import os
 
+from dacha import paths
 from dacha.errors import DachaError
 from dacha.linux import dbus
 
@@ -107,7 +109,9 @@ def _connect() -> dbus.Connection:
         os.stat("/run/systemd/system")  # the mark that systemd runs the machine: sd_booted(3)
         directory = "/run"
     else:
-        directory = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+        directory = paths.session_directory()
+        if not directory:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "XDG_RUNTIME_DIR")
     return dbus.Connection(f"{directory}/systemd/private", timeout_s=_TIMEOUT_S)
 
 

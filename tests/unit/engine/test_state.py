@@ -60,6 +60,13 @@ def test_only_the_user_may_read_a_state() -> None:
     assert Path(state.path_of("work")).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_state_that_somebody_else_has_put_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In /tmp, where the runtime directory may have to be, anybody could have made it first."""
+    written()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert state.read("work") is None
+
+
 def test_fields_of_a_later_version_are_ignored() -> None:
     written()
     path = Path(state.path_of("work"))

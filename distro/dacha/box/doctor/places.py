@@ -44,14 +44,14 @@ def _runtime(host: Host) -> Verdict:
         return wrong
     mount = host.mount_of(place)
     kind = mount.fstype if mount is not None else "unknown"
-    if not host.is_root and not host.environment.get("XDG_RUNTIME_DIR"):
+    given = host.environment.get("XDG_RUNTIME_DIR", "")
+    if not host.is_root and host.runtime != f"{given}/dacha":
         expected = f"/run/user/{host.account.uid}"
+        why = f"XDG_RUNTIME_DIR={given} is another user's" if given else "XDG_RUNTIME_DIR is not set"
         if host.exists(expected):
-            return noted(
-                f"{place.path}, though XDG_RUNTIME_DIR is not set", f"export XDG_RUNTIME_DIR={expected}"
-            )
+            return noted(f"{place.path}, though {why}", f"export XDG_RUNTIME_DIR={expected}")
         return warned(
-            f"{place.path}, since XDG_RUNTIME_DIR is not set",
+            f"{place.path}, since {why}",
             host.sudo(f"install -d -m 700 -o {host.account.name} {expected}")
             + f" && export XDG_RUNTIME_DIR={expected}",
             cost="boxes do not see your session's sockets, and your other sessions may not see your boxes",

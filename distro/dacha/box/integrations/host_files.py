@@ -47,10 +47,15 @@ class HostFilesIntegration(Integration):
         volumes = [volume.target for volume in context.box.volumes if volume.source == volume.target]
         return self._paths(context) + volumes
 
-    def environment(self, _context: Context) -> dict[str, str]:
-        """The host's terminal descriptions, for terminals that the image has never heard of (terminfo(5))."""
+    def environment(self, context: Context) -> dict[str, str]:
+        """Where the runtime directory is, whatever the caller's environment says; and the host's terminal
+        descriptions, for terminals that the image has never heard of (terminfo(5)).
+        """
         # An empty entry is the place compiled in, which comes first.
         found = [
             f"/run/host{path}" for path in ("/usr/share/terminfo", "/lib/terminfo") if os.path.isdir(path)
         ]
-        return {"TERMINFO_DIRS": ":".join(["", *found])} if found else {}
+        environment = {"TERMINFO_DIRS": ":".join(["", *found])} if found else {}
+        if context.runtime_directory:
+            environment["XDG_RUNTIME_DIR"] = context.runtime_directory
+        return environment

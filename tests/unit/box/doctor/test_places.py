@@ -86,6 +86,15 @@ def test_a_missing_variable_is_told(host: HostMaker) -> None:
     assert host.find(places.CHECKS, "runtime directory").fix == "export XDG_RUNTIME_DIR=/run/user/1000"
 
 
+def test_the_directory_of_another_user_is_told(host: HostMaker) -> None:
+    """As after `su`."""
+    host.environment["XDG_RUNTIME_DIR"] = "/run/user/7"
+    host.write("/run/user/1000/mark")
+    found = host.find(places.CHECKS, "runtime directory")
+    assert (found.status, found.fix) == ("info", "export XDG_RUNTIME_DIR=/run/user/1000")
+    assert "XDG_RUNTIME_DIR=/run/user/7 is another user's" in found.detail
+
+
 def test_a_runtime_directory_on_a_disk_is_noted(host: HostMaker) -> None:
     host.answers.places["runtime"] = place("/var/run/x")
     assert host.find(places.CHECKS, "runtime directory").status == "info"
