@@ -144,7 +144,6 @@ def enter_shifted(maps: OuterMaps) -> None:
     if maps.is_initial:
         return
     shifted = mapping.shifted_map(maps.available)
-    # Groups first: once the user ids are mapped, the helper is a stranger to the namespace.
     rows = [
         (kind, mapping.as_map_lines(mapping.split(shifted, outer)))
         for kind, outer in (("gid", maps.gids), ("uid", maps.uids))
