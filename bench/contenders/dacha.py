@@ -57,6 +57,10 @@ class Dacha(Contender):
         """All that is known of a box, as JSON."""
         return self._dacha("inspect", box)
 
+    def doctor(self) -> Command:
+        """A look at the whole host."""
+        return self._dacha("doctor")
+
     def complete(self, *words: str) -> Command:
         """What a shell's completion asks at each Tab; the last word is being typed."""
         return self._dacha("__complete", "words", *words)

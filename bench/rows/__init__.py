@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from bench.rows import completion, crowd, images, lifecycle, login, memory, sessions
+from bench.rows import completion, crowd, hosts, images, lifecycle, login, memory, sessions
 from bench.rows.base import Experiment
 
 ALL: tuple[Experiment, ...] = (
     *sessions.EXPERIMENTS,
     *lifecycle.EXPERIMENTS,
+    *hosts.EXPERIMENTS,
     *completion.EXPERIMENTS,
     *crowd.EXPERIMENTS,
     *memory.EXPERIMENTS,
     *images.EXPERIMENTS,
 )
-LOGIN: tuple[Experiment, ...] = login.EXPERIMENTS
+LOGIN: tuple[Experiment, ...] = (*login.EXPERIMENTS, *hosts.IN_LOGIN)
