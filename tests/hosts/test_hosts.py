@@ -13,7 +13,10 @@ from tests.hosts.testbeds import Visitor
 from tests.hosts.visit import REFUSED, WORKS, WRONG, Outcome
 from tests.lib.images import RealImages
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="is for root: scripts/test runs it so")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="is for root: scripts/test runs it so"),
+    pytest.mark.timeout(600),
+]
 
 Results = dict[str, dict[str, Outcome]]
 

@@ -19,7 +19,7 @@ from tests.hosts.visit import Outcome, Plan
 from tests.lib.images import RealImages
 
 _ROOT = Path(__file__).parents[2]
-_TIMEOUT_S = 280
+_TIMEOUT_S = 580  # the virtual machine may have to be built
 _BOX = "hosts-box"  # which a broken host had before
 
 # What root prepares in a mount namespace: $1 has the files of /etc, and what becomes /home.
