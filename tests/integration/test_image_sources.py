@@ -251,7 +251,7 @@ def _empty(_: Sources, path: Path) -> str:
         (_compressed_and_cut, "given is cut off"),
         (_with_damaged_layer, "as its image says"),
         (_with_damaged_blob, "damaged"),
-        (_with_other_manifest, "is no sha256 digest"),
+        (_with_other_manifest, "is no digest"),
         (_text, "is no tar archive"),
         (_empty, "is no tar archive"),
         (lambda sources, _: f"oci-archive:{sources.docker_archive}", "say docker-archive:/"),

@@ -8,18 +8,42 @@ from typing import Protocol
 from dacha.errors import BadImageError
 
 _HEX = frozenset("0123456789abcdef")
+_LENGTHS = {"sha256": 64, "sha512": 128}  # hexadecimal digits
+
+
+def is_digest(text: object) -> bool:
+    """Whether that is a digest of an algorithm that the specification registers, and nothing else.
+
+    Source: OCI image specification, descriptor.md ("Digests").
+    """
+    if not isinstance(text, str):
+        return False
+    algorithm, _, encoded = text.partition(":")
+    return len(encoded) == _LENGTHS.get(algorithm) and not set(encoded) - _HEX
 
 
 def check_digest(text: object) -> str:
-    """Return `text` if it is a sha256 digest, and nothing else: it becomes part of a path.
+    """Return `text` if it is a digest, and nothing else: it becomes part of a path. Raises BadImageError."""
+    if isinstance(text, str) and is_digest(text):
+        return text
+    raise BadImageError(f"{text!r:.100} is no digest of sha256 or sha512")
 
-    Source: OCI image specification, descriptor.md ("Digests"). Raises BadImageError.
-    """
-    if isinstance(text, str):
-        algorithm, _, encoded = text.partition(":")
-        if algorithm == "sha256" and len(encoded) == 64 and not set(encoded) - _HEX:
-            return text
-    raise BadImageError(f"{text!r:.100} is no sha256 digest")
+
+def new_hash(digest: str) -> Hash:
+    """The hash to make the same kind of digest with."""
+    return hashlib.new(digest.partition(":")[0])
+
+
+class Hash(Protocol):
+    """What hashlib makes."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Add some more."""
+        ...
+
+    def hexdigest(self) -> str:
+        """The digest of all so far."""
+        ...
 
 
 class Readable(Protocol):
@@ -46,7 +70,7 @@ class VerifiedStream:
         self._digest = digest
         self._left = size_bytes
         self._what = what
-        self._hash = hashlib.sha256()
+        self._hash = new_hash(digest)
         self._is_checked = False
 
     def read(self, size: int, /) -> bytes:
@@ -60,7 +84,7 @@ class VerifiedStream:
             self._is_checked = True
             if self._left:
                 raise BadImageError(f"{self._what} is cut off: {self._left} bytes are missing")
-            found = f"sha256:{self._hash.hexdigest()}"
+            found = f"{self._digest.partition(':')[0]}:{self._hash.hexdigest()}"
             if found != self._digest:
                 raise BadImageError(f"{self._what} is damaged: it is {found}, not {self._digest}")
         return data

@@ -6,16 +6,21 @@ manifest.json stands for no digest; all other files are named by theirs, and hel
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 from dacha.errors import BadImageError, ImageNotFoundError
 from dacha.registry.digest import VerifiedStream, check_digest
-from dacha.registry.files import Directory, open_blob, read_at_most, read_blob, read_json
+from dacha.registry.files import Directory, open_blob, read_at_most, read_blob
 from dacha.registry.manifest import (
+    MAX_JSON_BYTES,
     Descriptor,
+    Document,
     as_object,
+    check_type,
     choose_platform,
     find_manifest,
     is_index,
+    parse_json,
     read_image,
     type_of,
 )
@@ -52,11 +57,16 @@ class DirImage:
 
     def image(self, tag: str = "", platform: Platform | None = None) -> SourceImage[Descriptor]:
         """The only image there is for the platform; the transport knows no tags."""
-        value = as_object(read_json(self._files, "manifest.json"))
-        if is_index(type_of(value)):
+        with closing(self._files.open("manifest.json", "manifest.json")) as file:
+            body = read_at_most(file, MAX_JSON_BYTES + 1)
+        value = as_object(parse_json(body, "manifest.json"))
+        media_type = type_of(value)
+        check_type(value, media_type)
+        document = Document(Descriptor(media_type, "manifest.json", len(body)), body)
+        if is_index(media_type):
             chosen = choose_platform(value, "manifest.json", platform)
-            value = find_manifest(chosen, self._read_manifest, platform)
-        return read_image(value, self._read)
+            document = find_manifest(chosen, self._read_manifest, platform)
+        return read_image(document, self._read)
 
     def open_layer(self, layer: Descriptor) -> VerifiedStream:
         """The compressed layer, checked while it is read."""
@@ -70,4 +80,4 @@ class DirImage:
 
 
 def _name(descriptor: Descriptor) -> str:
-    return check_digest(descriptor.digest).removeprefix("sha256:")
+    return check_digest(descriptor.digest).rpartition(":")[2]

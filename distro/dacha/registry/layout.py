@@ -84,4 +84,5 @@ def _open_directory(path: str) -> Directory:
 
 
 def _blob(descriptor: Descriptor) -> str:
-    return f"blobs/sha256/{check_digest(descriptor.digest).removeprefix('sha256:')}"
+    algorithm, _, encoded = check_digest(descriptor.digest).partition(":")
+    return f"blobs/{algorithm}/{encoded}"

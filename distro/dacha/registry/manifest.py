@@ -6,6 +6,7 @@ Source: OCI image specification, manifest.md, image-index.md and config.md; dock
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,13 +19,22 @@ from dacha.registry.source import SourceImage
 
 MAX_JSON_BYTES = 4 << 20
 _MAX_DEPTH = 4
-_INDEX_TYPES = (
+OCI_INDEX, DOCKER_LIST = INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-_MANIFEST_TYPES = (
+OCI_MANIFEST, DOCKER_MANIFEST = MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
+)
+_SCHEMA1_TYPES = (
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+)
+CONFIG_TYPES = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+    "application/octet-stream",  # docker before 1.10
 )
 
 Json = dict[str, object]
@@ -36,32 +46,66 @@ class Descriptor(NamedTuple):
     media_type: str
     digest: str
     size_bytes: int
+    urls: tuple[str, ...] = ()  # where a layer can be had that registries do not distribute
 
 
 ReadBlob = Callable[[Descriptor], bytes]
 
 
-def find_manifest(descriptor: Descriptor, read: ReadBlob, wanted: Platform | None = None) -> Json:
-    """Follow indexes down to a manifest for a platform, or for this machine."""
+class Document(NamedTuple):
+    """A manifest or an index as it is stored, byte by byte."""
+
+    descriptor: Descriptor
+    body: bytes
+
+    @property
+    def value(self) -> Json:
+        """What is in it."""
+        return as_object(parse_json(self.body, self.descriptor.digest))
+
+
+def find_manifest(descriptor: Descriptor, read: ReadBlob, wanted: Platform | None = None) -> Document:
+    """Follow indexes down to a manifest for a platform; without one, this machine's."""
     for _ in range(_MAX_DEPTH + 1):
-        value = as_object(parse_json(read(descriptor), descriptor.digest))
+        document = Document(descriptor, read(descriptor))
+        value = document.value
+        check_type(value, descriptor.media_type)
         if not is_index(descriptor.media_type):
-            return value
+            return document
         descriptor = choose_platform(value, descriptor.digest, wanted)
     raise BadImageError("the image's indexes are nested too deeply")
 
 
 def is_index(media_type: str) -> bool:
     """Whether that is the type of an index, and not of a manifest. Raises BadImageError if it is neither."""
-    if media_type not in _INDEX_TYPES and media_type not in _MANIFEST_TYPES:
+    if media_type in _SCHEMA1_TYPES:
+        raise BadImageError(
+            "the image is in docker's format of before 2016 (schema 1), which has no digests to trust",
+            hint="whoever publishes it can push it again with any tool of today",
+        )
+    if media_type not in INDEX_TYPES and media_type not in MANIFEST_TYPES:
         raise BadImageError(f"{media_type or 'nothing'} is no type of an image manifest")
-    return media_type in _INDEX_TYPES
+    return media_type in INDEX_TYPES
 
 
 def type_of(value: Json) -> str:
     """The type of a manifest or an index that no descriptor stands for; OCI's need not say it."""
-    given = value.get("mediaType") or (_INDEX_TYPES if "manifests" in value else _MANIFEST_TYPES)[0]
+    given = value.get("mediaType") or (INDEX_TYPES if "manifests" in value else MANIFEST_TYPES)[0]
     return str(given)
+
+
+def check_type(value: Json, media_type: str) -> None:
+    """See that all readers take it for the same thing (CVE-2021-41190). Raises BadImageError.
+
+    What says it is one thing and has the parts of the other is read by some as an index
+    and by others as a manifest, with one digest for both.
+    """
+    wrong = ("layers", "config") if is_index(media_type) else ("manifests",)
+    inner = value.get("mediaType", media_type)
+    if inner != media_type:
+        raise BadImageError(f"a manifest says that it is {inner!r:.100}, but is given as {media_type!r:.100}")
+    if value.get("schemaVersion", 2) != 2 or "fsLayers" in value or any(key in value for key in wrong):
+        raise BadImageError(f"what is given as {media_type} is something else, or two things at once")
 
 
 def choose_platform(index: Json, where: str, wanted: Platform | None = None) -> Descriptor:
@@ -72,21 +116,33 @@ def choose_platform(index: Json, where: str, wanted: Platform | None = None) -> 
 
 def choose_entry(entries: list[Json], wanted: Platform | None = None) -> Json:
     """The same for the entries themselves."""
-    return entries[platforms.choose([_platform_of(entry) for entry in entries], wanted)]
+    return entries[platforms.choose([platform_of(entry) for entry in entries], wanted)]
 
 
-def _platform_of(entry: Json) -> Platform | None:
+def platform_of(entry: Json) -> Platform | None:
+    """For what an entry of an index is, where it says so."""
     platform = as_object(entry.get("platform") or {})
     return of_fields(platform.get("os"), platform.get("architecture"), platform.get("variant"))
 
 
-def read_image(manifest: Json, read: ReadBlob) -> SourceImage[Descriptor]:
+def read_image(document: Document, read: ReadBlob) -> SourceImage[Descriptor]:
     """The image of a manifest."""
+    manifest = document.value
     config = as_descriptor(as_object(manifest.get("config")))
+    if config.media_type not in (*CONFIG_TYPES, ""):
+        kind = str(manifest.get("artifactType") or config.media_type)
+        raise BadImageError(f"it is no image of a container, but an artifact: {kind!r:.100}")
     configuration = read(config)
     layers = tuple(as_descriptor(entry) for entry in objects_of(manifest, "layers", "the manifest"))
+    for layer in layers:
+        if layer.media_type.endswith("+encrypted"):
+            raise BadImageError(
+                "the image's layers are encrypted", hint="decrypt it first: skopeo copy --decryption-key"
+            )
     diff_ids = parse_diff_ids(configuration, layers)
-    return SourceImage(config.digest, configuration.decode(), diff_ids, layers)
+    # Ids are of sha256 here, whatever the manifest names its blobs by.
+    image_id = f"sha256:{hashlib.sha256(configuration).hexdigest()}"
+    return SourceImage(image_id, configuration.decode(), diff_ids, layers, document.body)
 
 
 def parse_diff_ids(configuration: bytes, layers: tuple[object, ...]) -> tuple[str, ...]:
@@ -97,7 +153,14 @@ def parse_diff_ids(configuration: bytes, layers: tuple[object, ...]) -> tuple[st
         raise BadImageError("the image's configuration lists no layers (rootfs.diff_ids)")
     if len(layers) != len(diff_ids):
         raise BadImageError(f"the manifest lists {len(layers)} layers, the configuration {len(diff_ids)}")
-    return tuple(check_digest(each) for each in diff_ids)
+    return tuple(_check_diff_id(each) for each in diff_ids)
+
+
+def _check_diff_id(value: object) -> str:
+    digest = check_digest(value)
+    if not digest.startswith("sha256:"):
+        raise BadImageError(f"the diffID {digest[:19]}… is not of sha256, by which layers are known here")
+    return digest
 
 
 def parse_json(data: bytes, where: str) -> object:
@@ -131,4 +194,7 @@ def as_descriptor(value: Json) -> Descriptor:
     size = value.get("size")
     if not isinstance(size, int) or size < 0:
         raise BadImageError("a descriptor has no size")
-    return Descriptor(str(value.get("mediaType", "")), check_digest(value.get("digest")), size)
+    urls = value.get("urls") or []
+    if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+        raise BadImageError("the urls of a descriptor are no list of texts")
+    return Descriptor(str(value.get("mediaType", "")), check_digest(value.get("digest")), size, tuple(urls))

@@ -21,6 +21,7 @@ class SourceImage(NamedTuple, Generic[Layer]):
     configuration: str
     diff_ids: tuple[str, ...]
     layers: tuple[Layer, ...]
+    manifest: bytes = b""  # as stored; empty where the source has none
 
     @property
     def platform(self) -> Platform | None:
