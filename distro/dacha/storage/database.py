@@ -63,9 +63,23 @@ CREATE TABLE box_volumes (
     PRIMARY KEY (box, volume)
 ) STRICT;
 """
+_REGISTRIES = """
+CREATE TABLE layer_blobs (          -- where a layer is to be had compressed
+    diff_id TEXT NOT NULL REFERENCES layers(diff_id) ON DELETE CASCADE,
+    repository TEXT NOT NULL,       -- HOST/PATH
+    digest TEXT NOT NULL,           -- of the compressed archive
+    size INTEGER NOT NULL,          -- its bytes
+    media_type TEXT NOT NULL,
+    PRIMARY KEY (diff_id, repository, digest)
+) STRICT;
+CREATE TABLE manifest_lists (       -- that the user puts together
+    name TEXT PRIMARY KEY,
+    body TEXT NOT NULL              -- its members, JSON
+) STRICT;
+"""
 # A store's format is the number of these that it has gone through, in this order. Append, never change.
 # They are cut at semicolons, so comments have none.
-_MIGRATIONS = (_FIRST, _VOLUMES)
+_MIGRATIONS = (_FIRST, _VOLUMES, _REGISTRIES)
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -33,6 +33,10 @@ class Image(NamedTuple):
     variant: str = ""
 
 
+class LayersRemovedError(DachaError):
+    """Somebody has removed layers that no image listed yet."""
+
+
 class ImageInUseError(DachaError):
     """Boxes stand on the image."""
 
@@ -107,11 +111,17 @@ def get(connection: sqlite3.Connection, reference: str) -> Image:
 
 def config(connection: sqlite3.Connection, image: str) -> dict[str, object]:
     """The OCI configuration of the image with that id."""
+    value: dict[str, object] = json.loads(configuration(connection, image))
+    return value
+
+
+def configuration(connection: sqlite3.Connection, image: str) -> str:
+    """The same, as it was stored, character by character: its digest is the image's id."""
     row = connection.execute("SELECT config FROM images WHERE id = ?", (image,)).fetchone()
     if row is None:
         raise ImageNotFoundError(f"no image {image} in the store")
-    value: dict[str, object] = json.loads(row[0])
-    return value
+    text: str = row[0]
+    return text
 
 
 def add(
@@ -137,7 +147,7 @@ def add(
                 "INSERT OR REPLACE INTO image_names (name, image) VALUES (?, ?)", (name, image)
             )
     except sqlite3.IntegrityError as error:  # no image listed them yet, so an `image rm` has swept them away
-        raise DachaError(f"layers of '{name}' were removed meanwhile", hint="do it again") from error
+        raise LayersRemovedError(f"layers of '{name}' were removed meanwhile", hint="do it again") from error
     return get(connection, image)
 
 

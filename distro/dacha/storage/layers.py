@@ -6,15 +6,21 @@ id mapping its files have on disk. How it gets there is the business of `storage
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dacha import paths
+from dacha.errors import DachaError
 from dacha.storage import staging
+from dacha.storage.archive.journal import Writer
 from dacha.storage.database import transaction
 from dacha.userns.outer import OuterMaps
+
+_JOURNAL = "journal"
 
 
 class Layer(NamedTuple):
@@ -26,9 +32,34 @@ class Layer(NamedTuple):
     uids: frozenset[int]
     gids: frozenset[int]
 
+    @property
+    def journal(self) -> str:
+        """What its archive is put together from, beside its files (`storage.archive.journal`)."""
+        return f"{paths.data_root()}/layers/{self.directory}/{_JOURNAL}"
+
     def view(self, maps: OuterMaps) -> str:
         """Its files in the view that these maps call for, relative to the store."""
         return f"layers/{self.directory}/{maps.view}"
+
+
+@contextlib.contextmanager
+def writing_journal(place: str) -> Iterator[Writer]:
+    """The journal of a layer that grows at `place`; one that could not serve is removed again."""
+    path = f"{place}/{_JOURNAL}"
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+
+        def write(data: bytes) -> None:
+            try:
+                file.write(data)
+            except OSError as error:
+                raise DachaError(
+                    f"cannot write the layer: {error.strerror}", hint="free some space"
+                ) from error
+
+        journal = Writer(write)
+        yield journal
+    if journal.is_broken:
+        os.unlink(path)
 
 
 def find(connection: sqlite3.Connection, diff_id: str) -> Layer | None:
@@ -37,6 +68,32 @@ def find(connection: sqlite3.Connection, diff_id: str) -> Layer | None:
         "SELECT diff_id, directory, size, uids, gids FROM layers WHERE diff_id = ?", (diff_id,)
     ).fetchone()
     return None if row is None else _from_row(row)
+
+
+class Blob(NamedTuple):
+    """A layer as a repository has it: compressed."""
+
+    repository: str
+    digest: str
+    size_bytes: int
+    media_type: str
+
+
+def blobs(connection: sqlite3.Connection, diff_id: str) -> list[Blob]:
+    """Where a layer is known to be had compressed."""
+    rows = connection.execute(
+        "SELECT repository, digest, size, media_type FROM layer_blobs WHERE diff_id = ?", (diff_id,)
+    )
+    return [Blob(*row) for row in rows]
+
+
+def remember_blob(connection: sqlite3.Connection, diff_id: str, blob: Blob) -> None:
+    """Keep where a layer of the store is to be had."""
+    connection.execute(
+        "INSERT OR REPLACE INTO layer_blobs (diff_id, repository, digest, size, media_type)"
+        " SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM layers WHERE diff_id = ?)",
+        (diff_id, *blob, diff_id),
+    )
 
 
 def of_image(connection: sqlite3.Connection, image: str) -> list[Layer]:

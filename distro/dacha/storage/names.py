@@ -8,6 +8,7 @@ import sqlite3
 from dacha import paths
 
 _BOXES = "SELECT name, image_name FROM boxes ORDER BY name"
+_LISTS = "SELECT name, '' FROM manifest_lists ORDER BY name"
 _IMAGES = "SELECT name, source FROM image_names JOIN images ON id = image ORDER BY name"
 
 
@@ -19,6 +20,11 @@ def boxes() -> list[tuple[str, str]]:
 def images() -> list[tuple[str, str]]:
     """All names of images in the store, each with where the image came from."""
     return _query(_IMAGES)
+
+
+def manifest_lists() -> list[tuple[str, str]]:
+    """The names of all manifest lists."""
+    return _query(_LISTS)
 
 
 def _query(query: str) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from typing import Protocol
 from dacha import paths
 from dacha.errors import BadImageError, DachaError
 from dacha.linux import child, files, process
-from dacha.storage import staging
+from dacha.storage import layers, staging
 from dacha.storage.archive import stream
 from dacha.storage.database import transaction
 from dacha.storage.layers import Layer, find
@@ -109,8 +109,9 @@ def _unpack(maps: OuterMaps, source: Source, place: str) -> stream.LayerFacts:
     facts = None
     try:
         try:
-            with writing_back(source, place) as counted:
-                facts = stream.rewrite(counted, archive_writer, stream.Limits(max_id=maps.available - 1))
+            with writing_back(source, place) as counted, layers.writing_journal(place) as journal:
+                limits = stream.Limits(max_id=maps.available - 1)
+                facts = stream.rewrite(counted, archive_writer, limits, journal=journal)
         except BrokenPipeError:
             facts = None  # tar has died: its own words say why
         except BaseException:

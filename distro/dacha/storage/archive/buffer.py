@@ -38,6 +38,12 @@ class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Journal(Protocol):
+    """Keeps the bytes of the archive that are in no file (`storage.archive.journal`)."""
+
+    def literal(self, data: memoryview, /) -> None: ...
+
+
 class Output:
     """Pieces for a descriptor, written together. Views among them must stay as they are until `flush`."""
 
@@ -77,7 +83,9 @@ class Output:
 class Input:
     """A window that moves over a source; what is not consumed yet is `view[start:end]`."""
 
-    def __init__(self, source: Source, output: Output) -> None:
+    def __init__(self, source: Source, output: Output, journal: Journal | None = None) -> None:
+        self._journal = journal
+        self._mark = 0  # the first byte of the view that the journal has not got; -1 within a file's data
         self._read = source.read
         self._readinto = getattr(source, "readinto", None)
         self._output = output
@@ -95,6 +103,7 @@ class Input:
     def fill(self) -> bool:
         """Bring in more, keeping what is not consumed; false at the end of the source."""
         self._output.flush()
+        self._note()
         view = self._other
         kept = end = self.end - self.start
         view[:kept] = self.view[self.start : self.end]
@@ -102,6 +111,7 @@ class Input:
             end += count
         self._other, self.view = self.view, view
         self._base += self.start
+        self._mark = min(self._mark, 0)
         self.start = 0
         self.end = end
         self._hash.update(view[kept:end])
@@ -148,11 +158,27 @@ class Input:
         is_whole = self.has(size)
         self.start = self.start + size if is_whole else self.end
 
+    def begin_data(self) -> None:
+        """From here on comes what will be in a file: the journal keeps only where."""
+        self._note()
+        self._mark = -1
+
+    def end_data(self) -> None:
+        """The file's data ends here."""
+        self._mark = self.start
+
+    def _note(self) -> None:
+        """Give the journal what was consumed and is in no file."""
+        if self._journal is not None and self._mark >= 0:
+            self._journal.literal(self.view[self._mark : self.start])
+            self._mark = self.start
+
     def finish(self) -> str:
         """Read to the end of the source; returns the SHA-256 of all that came."""
         self.start = self.end
         while self.fill():
             self.start = self.end
+        self._note()
         return self._hash.finish()
 
     def __enter__(self) -> Self:

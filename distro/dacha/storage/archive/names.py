@@ -14,6 +14,7 @@ from __future__ import annotations
 from dacha.storage.archive.header import (
     CHARACTER_DEVICE,
     DIRECTORY,
+    FILE,
     SYMLINK,
     BadTarError,
 )
@@ -38,6 +39,7 @@ class Tree:
         self._forget_prefixes()
         self.implied: list[bytes] = []  # directories that entries stand in but that no entry has made
         self.opaque: dict[bytes, None] = {}
+        self.has_replaced_file = False
 
     def place(self, name: bytes) -> bytes:
         """Resolve the name of a new entry: its parents are followed, itself not.
@@ -103,6 +105,8 @@ class Tree:
         old = self._kinds[path]
         if old == DIRECTORY and kind != DIRECTORY:
             raise BadTarError("it replaces a directory of the same archive by something else")
+        if old == FILE:
+            self.has_replaced_file = True
         if old == SYMLINK:
             del self._targets[path]
             self._forget_prefixes()

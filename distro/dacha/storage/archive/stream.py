@@ -12,6 +12,7 @@ but what the archive made, and a name without symlinks stays one.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from dacha.errors import BadImageError
@@ -32,6 +33,7 @@ from dacha.storage.archive.header import (
     cut_text,
     parse_entry,
 )
+from dacha.storage.archive.journal import Writer
 from dacha.storage.archive.names import SKIPPED, WHITEOUT, Tree, components
 from dacha.storage.archive.pax import apply_records, check_time, encode_entry, parse_records
 from dacha.storage.archive.sparse import encode_map, read_map
@@ -81,21 +83,28 @@ class Limits(NamedTuple):
     max_id: int = (1 << 32) - 2
 
 
-def rewrite(source: Source, sink: int, limits: Limits = Limits()) -> LayerFacts:  # noqa: B008 (immutable)
-    """Read an archive from `source`, write a clean one to the descriptor `sink`.
+def rewrite(
+    source: Source,
+    sink: int,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+    *,
+    journal: Writer | None = None,
+) -> LayerFacts:
+    """Read an archive from `source`, write a clean one to the descriptor `sink`, and its journal.
 
     Raises BadImageError if the archive is damaged or hostile; what stands in the sink then
     is of no use.
     """
     output = Output(sink)
-    with Input(source, output) as archive:
-        return _Rewriter(archive, output, limits).run()
+    with Input(source, output, journal) as archive:
+        return _Rewriter(archive, output, limits, journal).run()
 
 
 class _Rewriter:
     """One pass over one archive."""
 
-    def __init__(self, archive: Input, output: Output, limits: Limits) -> None:
+    def __init__(self, archive: Input, output: Output, limits: Limits, journal: Writer | None) -> None:
+        self._journal = journal
         self._limits = limits
         self._output = output
         self._input = archive
@@ -118,8 +127,12 @@ class _Rewriter:
             place = f"entry {self._number}{name} at byte {self._offset}"
             raise BadImageError(f"bad layer archive, {place}: {error}", hint=error.hint) from error
         self._output.finish()
+        diff_id = "sha256:" + self._input.finish()
+        if self._journal is not None:
+            self._journal.is_broken = self._tree.has_replaced_file
+            self._journal.finish()
         return LayerFacts(
-            diff_id="sha256:" + self._input.finish(),
+            diff_id=diff_id,
             size_bytes=self._size_bytes,
             entries=self._written,
             owners=frozenset(self._owners),
@@ -244,7 +257,7 @@ class _Rewriter:
         else:
             self._add_size(entry.size)
             self._write(entry)
-            self._copy_data(entry.size)
+            self._copy_data(entry.name, entry.size, ((0, entry.size),))
 
     def _copy_other(self, entry: Entry) -> None:
         path = entry.name
@@ -331,17 +344,27 @@ class _Rewriter:
         self._written += 1
         self._output.pieces.append(encode_entry(entry))
 
-    def _copy_data(self, size: int) -> None:
+    def _copy_data(self, name: bytes, size: int, pieces: Sequence[tuple[int, int]]) -> None:
+        """Copy the data of a file, whose `pieces` (offset, size) it is."""
         archive = self._input
+        if self._journal is not None:
+            archive.begin_data()
+            if size:
+                self._journal.file(name)
+                for offset, length in pieces:
+                    self._journal.data(offset, length)
         start = archive.start
         padding = PADDINGS[size % BLOCK]
         end = start + size
         if end + len(padding) <= archive.end:
             self._output.pieces += (archive.view[start:end], padding)
+            archive.start = end
+            archive.end_data()
             archive.start = end + len(padding)
             return
         for piece in archive.pieces(size):
             self._output.pieces.append(piece)
+        archive.end_data()
         self._output.pieces.append(padding)
         archive.skip_padding(len(padding))
 
@@ -359,7 +382,7 @@ class _Rewriter:
         entry.sparse_size = sparse.real_size
         self._write(entry)
         self._output.pieces.append(text)
-        self._copy_data(sparse.stored_size)
+        self._copy_data(entry.name, sparse.stored_size, sparse.pieces)
 
 
 def _is_kept(xattr: bytes, kind: bytes) -> bool:
