@@ -1,9 +1,10 @@
 """References: what `--image` takes.
 
-`TRANSPORT:PATH` is containers-transports(5)'s where that has the transport; `tar:`,
-`rootfs:` and `bootstrap:NAME`, which makes an image from packages, are ours. A path alone is
-looked at when it is read, so is standard input, `-`. Anything else is the name of an image in
-the store or in the catalog.
+`docker://NAME` is an image in a registry (`registry.image_name`). `TRANSPORT:PATH` is
+containers-transports(5)'s where that has the transport; `tar:`, `rootfs:` and `bootstrap:NAME`,
+which makes an image from packages, are ours. A path alone is looked at when it is read, so is
+standard input, `-`. Anything else is the name of an image: in the store, in the catalog, or, with
+a host, in a registry.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import os
 from typing import NamedTuple
 
 from dacha.errors import UsageError
+from dacha.registry import image_name
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@")
 _TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir", "tar", "rootfs")
 _WITH_TAG = ("oci", "oci-archive", "docker-archive")
-_LATER = ("docker", "docker-daemon", "containers-storage")
+_LATER = ("docker-daemon", "containers-storage")
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tgz", ".txz", ".tzst", ".tbz", ".tbz2")
-_FORMS = "a catalog name, a path as ./FILE, oci:DIR[:TAG], tar:FILE or another transport"
+_FORMS = "a catalog name, HOST/PATH[:TAG], a path as ./FILE, oci:DIR[:TAG], tar:FILE or another transport"
 
 BOOTSTRAP = "bootstrap"  # a catalog name, whose recipe shall be taken even where a registry has an image
 PATH = "path"  # the transport of a path without one
+DOCKER = "docker"  # that of registries
 STDIN = "-"
 
 
@@ -34,6 +37,7 @@ class Reference(NamedTuple):
 
     def __str__(self) -> str:
         prefix = f"{self.transport}:" if self.transport not in ("", PATH) else ""
+        prefix += "//" if self.transport == DOCKER else ""
         return prefix + self.path + (f":{self.tag}" if self.tag else "")
 
     @property
@@ -42,8 +46,9 @@ class Reference(NamedTuple):
         if self.path == STDIN:
             return "stdin"
         path = os.path.abspath(self.path) if self.path in (".", "..") else self.path
+        path = path.partition("@")[0] if self.transport == DOCKER else path
         last = path.rstrip("/").rpartition("/")[2]
-        if self.transport not in ("", BOOTSTRAP, "oci", "dir", "rootfs"):
+        if self.transport not in ("", DOCKER, BOOTSTRAP, "oci", "dir", "rootfs"):
             last = _without_ending(last)
         tag = "" if self.tag.startswith("@") else self.tag.rpartition("/")[2]
         base = last
@@ -57,6 +62,8 @@ def parse(text: str) -> Reference:
     transport, colon, rest = text.partition(":")
     if colon and transport in _TRANSPORTS:
         return _parse_path(text, transport, rest)
+    if colon and transport == DOCKER:
+        return _parse_name(text, rest)
     if colon and transport == BOOTSTRAP:
         _check_name(text, rest)
         return Reference(BOOTSTRAP, rest.removesuffix(":latest"), "")
@@ -66,6 +73,14 @@ def parse(text: str) -> Reference:
         return _parse_path(text, PATH, text)
     _check_name(text, text)
     return Reference("", text, "")
+
+
+def _parse_name(text: str, rest: str) -> Reference:
+    name = rest.removeprefix("//")
+    if name == rest or not name:
+        raise UsageError(f"'{text}' names no image of a registry", hint="write docker://HOST/PATH[:TAG]")
+    image_name.parse(name)
+    return Reference(DOCKER, name, "")
 
 
 def _check_name(text: str, name: str) -> None:
