@@ -7,29 +7,33 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple, TypeVar
 
 from dacha import paths
-from dacha.build import catalog, detection, naming
+from dacha.build import catalog, detection, locate, naming, pull, short_names, trust
 from dacha.build.bootstrap.errors import BootstrapError, MissingManagerError
 from dacha.build.catalog import Entry
-from dacha.build.progress import CountingSource, Progress
+from dacha.build.progress import CountingSource, Progress, in_bytes
+from dacha.build.registries import Access
+from dacha.config.registries import ShortNameError
 from dacha.errors import BadImageError, DachaError, ImageNotFoundError
 from dacha.linux import process
 from dacha.linux.files import write_whole
 from dacha.linux.lock import FileLock
-from dacha.registry import incoming
+from dacha.registry import image_name, incoming
 from dacha.registry import reference as references
 from dacha.registry.compression import decompressed
 from dacha.registry.digest import Readable
 from dacha.registry.dir_image import DirImage
 from dacha.registry.docker_archive import DockerArchive
 from dacha.registry.docker_legacy import LegacyDockerArchive
+from dacha.registry.image_name import ImageName
 from dacha.registry.layout import Layout
 from dacha.registry.platform import Platform, PlatformNotFoundError, host_platform
 from dacha.registry.reference import Reference
+from dacha.registry.remote.errors import RegistryError, RemoteImageNotFoundError, UnreachableError
 from dacha.registry.source import ImageSource
 from dacha.storage import images, layers, staging, unpack
 from dacha.storage.images import Image
@@ -48,6 +52,7 @@ class _Wish(NamedTuple):
     name: str
     progress: Progress
     platform: Platform | None = None  # which one was asked for
+    access: Access = Access()
 
 
 @contextmanager
@@ -65,17 +70,39 @@ def obtain(
     text: str,
     progress: Progress,
     platform: Platform | None = None,
+    access: Access = Access(),  # noqa: B008  (immutable)
 ) -> Image:
     """The image that `text` refers to, and for that platform: the one in the store, or else brought there.
 
-    Raises UsageError, ImageNotFoundError, BadImageError, BootstrapError and MissingManagerError.
+    Raises UsageError, ImageNotFoundError, BadImageError, RegistryError, BootstrapError and
+    MissingManagerError.
     """
     reference = references.parse(text)
-    name = _stored_name(reference)
-    image = naming.find(connection, name, platform)
-    if image is not None and reference.transport in ("", references.BOOTSTRAP):
-        return image
-    return load(connection, maps, reference, name, progress, platform)
+    if reference.transport in ("", references.BOOTSTRAP):
+        for name in dict.fromkeys((stored_name(reference), str(reference))):
+            image = naming.find(connection, name, platform)
+            if image is not None:
+                return image
+    return load(connection, maps, reference, stored_name(reference), progress, platform, access)
+
+
+def pull_newest(
+    connection: sqlite3.Connection, maps: OuterMaps, text: str, progress: Progress, access: Access
+) -> Image:
+    """The image as its registry has it now, whatever the store has under that name.
+
+    `text` is a name with or without a host, or one of the catalog.
+    """
+    bare = text.removeprefix("docker://")
+    reference = Reference(references.DOCKER, bare, "")
+    names = locate.names_of(text, access.choose)
+    with _lock(stored_name(reference)):
+        image = _pull_first(
+            _Wish(connection, maps, reference, bare, progress, access.platform, access), names
+        )
+    if not image_name.has_host(bare) and catalog.find(bare) is None:
+        short_names.remember(bare, image.source.removeprefix("docker://"), names)
+    return image
 
 
 def load(
@@ -85,17 +112,24 @@ def load(
     name: str,
     progress: Progress,
     platform: Platform | None = None,
+    access: Access = Access(),  # noqa: B008  (immutable)
 ) -> Image:
     """Bring an image into the store under `name`; layers that are there already are not read again.
 
     A name that stands for another platform's image stays with it (`build.naming`).
     """
     with _lock(name):
-        return _LOADERS[reference.transport](_Wish(connection, maps, reference, name, progress, platform))
+        return _LOADERS[reference.transport](
+            _Wish(connection, maps, reference, name, progress, platform, access)
+        )
 
 
-def _stored_name(reference: Reference) -> str:
-    """What an image is called in the store: files by their absolute path."""
+def stored_name(reference: Reference) -> str:
+    """What an image is called in the store: in full if it is in a registry, files by their absolute path."""
+    if reference.transport == references.DOCKER or (
+        not reference.transport and image_name.has_host(reference.path)
+    ):
+        return str(image_name.parse(reference.path)).removesuffix(":latest")
     if not reference.transport:
         return reference.path.removesuffix(":latest")
     if reference.transport == references.BOOTSTRAP:
@@ -122,7 +156,7 @@ def _load_root_file_system(wish: _Wish) -> Image:
 
 def _load_archive(wish: _Wish) -> Image:
     """An archive of images or a root file system, as the transport says, or as it turns out to be."""
-    with incoming.open_incoming(wish.reference.path, lambda source: _spool(source, wish.progress)) as given:
+    with incoming.open_incoming(wish.reference.path, lambda source: spool(source, wish.progress)) as given:
         if wish.reference.transport == references.PATH:
             wish = wish._replace(reference=wish.reference._replace(transport=given.kind()))
         kind = wish.reference.transport
@@ -154,6 +188,62 @@ def _load_path(wish: _Wish) -> Image:
     )
 
 
+def _pull(wish: _Wish) -> Image:
+    return _pull_first(wish, [image_name.parse(wish.reference.path)])
+
+
+def _pull_first(wish: _Wish, names: Sequence[ImageName], stored: str = "") -> Image:
+    """The first of these images that a registry has, under its own name if no other is given."""
+    access = wish.access._replace(notice=wish.progress.notice, platform=wish.platform)
+    for name in names:
+        wish.progress.step(f"asking {name.host} for {name.path}")
+        try:
+            found = locate.find_remote(name, access)
+        except RemoteImageNotFoundError as error:
+            if name is names[-1]:
+                raise
+            wish.progress.notice(str(error))
+            continue
+        lacking = found.missing(wish.connection)
+        if lacking:
+            size = in_bytes(sum(layer.size_bytes for layer, _ in lacking))
+            layers_text = "1 layer" if len(lacking) == 1 else f"{len(lacking)} layers"
+            wish.progress.step(f"pulling {name}: {layers_text}, {size}")
+        wish = wish._replace(name=stored or str(name).removesuffix(":latest"))
+        under = _name(wish, _checked(wish, found.image.platform))
+        return pull.pull(wish.connection, wish.maps, found, under, wish.progress)
+    raise ImageNotFoundError(f"there is no registry to ask for {wish.reference}")
+
+
+def _by_name(wish: _Wish) -> Image:
+    """What a name without a transport stands for: an image in a registry, or one of the catalog."""
+    name = wish.reference.path
+    image = naming.find(wish.connection, wish.name, wish.platform)
+    if image is not None:
+        return image
+    if image_name.has_host(name):
+        return _pull(wish)
+    if catalog.find(name) is None:
+        return _by_short_name(wish)
+    return _from_catalog(wish, _find_entry(wish))
+
+
+def _by_short_name(wish: _Wish) -> Image:
+    name = wish.reference.path
+    try:
+        names = short_names.candidates(name, wish.access.choose)
+    except ShortNameError:
+        _find_entry(wish)  # says that it is not there either, and what may have been meant
+        raise
+    for each in names:
+        image = naming.find(wish.connection, str(each).removesuffix(":latest"), wish.platform)
+        if image is not None:
+            return image
+    image = _pull_first(wish, names)
+    short_names.remember(name, image.source.removeprefix("docker://"), names)
+    return image
+
+
 def _find_entry(wish: _Wish) -> Entry:
     """The entry of the catalog that is meant. Raises ImageNotFoundError."""
     entry = catalog.find(wish.reference.path)
@@ -168,35 +258,28 @@ def _find_entry(wish: _Wish) -> Entry:
     return entry
 
 
-def _from_catalog(wish: _Wish) -> Image:
+def _from_catalog(wish: _Wish, entry: Entry) -> Image:
     """What the entry prefers: its recipe, or the image in a registry."""
-    image = naming.find(wish.connection, wish.name, wish.platform)
-    if image is not None:
-        return image
-    entry = _find_entry(wish)
     if not entry.comes_from_packages:
-        return _pull(entry)
+        try:
+            return _pull_entry(wish, entry)
+        except UnreachableError as error:
+            if entry.recipe is not None:
+                error.hint = f"make it from packages: --image {references.BOOTSTRAP}:{entry.name}"
+            raise
     try:
         return _make(wish, entry, entry.name)
     except MissingManagerError as missing:
         if not entry.image:
             raise
         try:
-            return _pull(entry)
-        except ImageNotFoundError:
+            return _pull_entry(wish, entry)
+        except (ImageNotFoundError, RegistryError):
             raise missing from None  # what is preferred is what to mend
 
 
-def _pull(entry: Entry) -> Image:
-    by_hand = (
-        f"bring it as an archive: skopeo copy docker://{entry.image} oci-archive:FILE;"
-        f" dacha image load oci-archive:FILE --name {entry.name}"
-    )
-    from_packages = f"make it from packages: --image {references.BOOTSTRAP}:{entry.name}"
-    raise ImageNotFoundError(
-        f"'{entry.name}' is {entry.image}, and dacha does not pull from registries yet",
-        hint=f"{from_packages}; or {by_hand}" if entry.recipe is not None else by_hand,
-    )
+def _pull_entry(wish: _Wish, entry: Entry) -> Image:
+    return _pull_first(wish, [image_name.parse(entry.image)], entry.name)
 
 
 def _bootstrap(wish: _Wish) -> Image:
@@ -230,7 +313,8 @@ def _make(wish: _Wish, entry: Entry, name: str) -> Image:
 
 # By transport (`registry.reference`); a name has none.
 _LOADERS: dict[str, Callable[[_Wish], Image]] = {
-    "": _from_catalog,
+    "": _by_name,
+    references.DOCKER: _pull,
     references.BOOTSTRAP: _bootstrap,
     "oci": _load_layout,
     "dir": _load_dir,
@@ -243,7 +327,7 @@ _LOADERS: dict[str, Callable[[_Wish], Image]] = {
 
 
 @contextmanager
-def _spool(source: Readable, progress: Progress) -> Iterator[int]:
+def spool(source: Readable, progress: Progress) -> Iterator[int]:
     """Write a stream to a file in the store, which is gone again when the block ends."""
     progress.step("making a copy of the archive that can be read at any place")
     counted = CountingSource(source, progress)
@@ -263,6 +347,7 @@ def _spool(source: Readable, progress: Progress) -> Iterator[int]:
 
 
 def _add_image(wish: _Wish, source: ImageSource[Part]) -> Image:
+    trust.check_local(wish.reference.transport, wish.reference.path)
     found = source.image(wish.reference.tag, wish.platform)
     platform = _checked(wish, found.platform)
     for number, (layer, diff_id) in enumerate(zip(found.layers, found.diff_ids, strict=True), start=1):

@@ -3,6 +3,30 @@
 from __future__ import annotations
 
 
+class Part:
+    """One of several things that go on at once, such as a layer. Its methods may be called by any thread."""
+
+    def reached(self, size_bytes: int) -> None:
+        """So much of it is here."""
+
+    def notice(self, text: str) -> None:
+        """Something that a person may want to know, such as that it is tried again."""
+
+    def enter(self, state: str) -> None:
+        """It is in another state: one of the words below."""
+
+
+# The states of a layer.
+WAITING, DOWNLOADING, UNPACKING, DONE, PRESENT = (
+    "waiting",
+    "downloading",
+    "unpacking",
+    "done",
+    "already there",
+)
+UPLOADING, MOUNTED = "uploading", "mounted"
+
+
 class Progress:
     """Listens to nothing; the command line has one that draws."""
 
@@ -11,6 +35,23 @@ class Progress:
 
     def advance(self, size_bytes: int) -> None:
         """So many bytes more have been read."""
+
+    def notice(self, text: str) -> None:
+        """Something that a person may want to know meanwhile."""
+
+    def part(self, name: str, size_bytes: int, state: str) -> Part:
+        """Something of `size_bytes` that goes on beside others."""
+        return Part()
+
+
+def in_bytes(size_bytes: int) -> str:
+    """A size for people: 12.3 MB."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
 
 
 class CountingSource:

@@ -52,7 +52,11 @@ def list_catalog(line: Line) -> int:
 
 
 def search_catalog(line: Line) -> int:
-    """Search names, titles and families; 1 if nothing fits."""
+    """Search names, titles and families, or a registry; 1 if nothing fits."""
+    if host := line.text("registry"):
+        from dacha.cli.remote import search_registry
+
+        return search_registry(line, host)
     term = line.operands[0]
     found = [
         each

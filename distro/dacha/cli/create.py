@@ -129,13 +129,14 @@ def _tell_of_emulation(image: Image) -> None:
 def _obtain(connection: sqlite3.Connection, reference: str, wanted: Platform | None, *, quiet: bool) -> Image:
     """Bring an image into the store, with progress."""
     from dacha.build.obtain import obtain
+    from dacha.build.registries import Access
     from dacha.cli.progress import show_progress
     from dacha.linux import account
     from dacha.userns import outer
 
     maps = outer.outer_maps(account.calling_account())
     with show_progress(quiet=quiet) as progress:
-        return obtain(connection, maps, reference, progress, wanted)
+        return obtain(connection, maps, reference, progress, wanted, Access(choose=questions.chooser()))
 
 
 def _is_image(name: str) -> bool:

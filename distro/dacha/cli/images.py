@@ -12,15 +12,6 @@ from dacha.storage import database, images
 from dacha.storage.images import Image
 
 
-def _size(size_bytes: int) -> str:
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
-
-
 def list_images(line: Line) -> int:
     """List the images."""
     connection = database.open_database()
@@ -40,6 +31,7 @@ def list_images(line: Line) -> int:
 
 def _print_table(found: list[Image]) -> None:
     """The platform has a column where it is not everywhere this machine's."""
+    from dacha.build.progress import in_bytes
     from dacha.engine.emulation import platform_of
     from dacha.registry.platform import host_platform
 
@@ -49,7 +41,7 @@ def _print_table(found: list[Image]) -> None:
         platform = str(platform_of(image))
         for name in image.names or ("<none>",):
             short = image.id.removeprefix("sha256:")[:12]
-            rows.append((name, short, platform, created, _size(image.size_bytes)))
+            rows.append((name, short, platform, created, in_bytes(image.size_bytes)))
     shown = [0, 1, 2, 3, 4]
     if {row[2] for row in rows[1:]} <= {str(host_platform())}:
         shown.remove(2)

@@ -123,6 +123,30 @@ def security_modules(_typed: str) -> Offer:
     return Offer(WORDS, [("apparmor", ""), ("selinux", "")])
 
 
+def directories(_typed: str) -> Offer:
+    """Directories."""
+    return Offer(DIRECTORIES, [])
+
+
+def switches(_typed: str) -> Offer:
+    """Yes or no."""
+    return Offer(WORDS, [("true", ""), ("false", "")])
+
+
+def progress_kinds(_typed: str) -> Offer:
+    """How progress can be shown."""
+    return Offer(
+        WORDS, [("auto", ""), ("plain", "a line for each step"), ("json", "for programs"), ("none", "")]
+    )
+
+
+def manifest_lists(_typed: str) -> Offer:
+    """The manifest lists."""
+    from dacha.storage import names
+
+    return Offer(WORDS, names.manifest_lists())
+
+
 def verbs(_typed: str) -> Offer:
     """All verbs and nouns."""
     from dacha.cli.nouns import NOUNS
@@ -139,15 +163,32 @@ def nothing(_typed: str) -> Offer:
 
 # By metavar, of options and operands. A new metavar needs a line here, as a test says.
 BY_METAVAR: dict[str, Callable[[str], Offer]] = {
+    "ARCH": nothing,
+    "BOOL": switches,
     "BOX": boxes,
+    "COUNT": nothing,
+    "DIR": directories,
+    "FILE": files,
+    "HOST": nothing,
     "IMAGE": images,
+    "IMAGE [DESTINATION]": images,
+    "KEY=VALUE": nothing,
+    "KIND": progress_kinds,
+    "LIST": manifest_lists,
+    "LIST IMAGE": manifest_lists,
+    "LIST [IMAGE...]": manifest_lists,
+    "LIST [NAME]": manifest_lists,
     "MODULE": security_modules,
     "NAME": nothing,
+    "OS": nothing,
     "PLATFORM": platforms,
     "REF": references,
     "SECONDS": nothing,
     "SHELL": shells,
+    "SOURCE DESTINATION": references,
     "TERM": nothing,
+    "USER:PASSWORD": nothing,
+    "VARIANT": nothing,
     "VERB": verbs,
     "VOLUME": volumes,
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dacha.cli.nouns.options import PLATFORM, PROGRESS, QUIET, REGISTRY
 from dacha.fast.grammar import FLAG, TEXT, Option, Verb
 
 SUMMARY = "Images: in the store, and to make boxes of."
 
 _MANY = 1 << 16
 _JSON = Option("--json", FLAG, "As JSON.")
-_QUIET = Option("-q --quiet", FLAG, "Show no progress.")
 
 VERBS = (
     Verb(
@@ -20,18 +20,66 @@ VERBS = (
         examples=("dacha image list", "dacha image list --json"),
     ),
     Verb(
+        "pull",
+        "Pull images from registries and print their ids.",
+        "dacha.cli.remote:pull_images",
+        (
+            Option("-a --all-tags", FLAG, "All images of the repository."),
+            PLATFORM,
+            QUIET,
+            PROGRESS,
+            *REGISTRY,
+        ),
+        operand="NAME...",
+        least=1,
+        most=_MANY,
+        examples=(
+            "dacha image pull docker.io/library/alpine:3.22",
+            "dacha image pull --creds ada:secret registry.example/team/tools",
+        ),
+    ),
+    Verb(
+        "push",
+        "Push an image to a registry, or into files, and print its digest.",
+        "dacha.cli.transfer:push_image",
+        (QUIET, PROGRESS, *REGISTRY),
+        operand="IMAGE [DESTINATION]",
+        least=1,
+        most=2,
+        examples=(
+            "dacha image push registry.example/team/tools:2",
+            "dacha image push mine registry.example/team/mine:1",
+            "dacha image push debian oci-archive:debian.tar:latest",
+        ),
+    ),
+    Verb(
+        "copy",
+        "Copy an image between registries and files, and print its digest.",
+        "dacha.cli.transfer:copy_image",
+        (PLATFORM, QUIET, PROGRESS, *REGISTRY),
+        operand="SOURCE DESTINATION",
+        least=2,
+        most=2,
+        examples=("dacha image copy docker://docker.io/library/alpine oci:alpine:latest",),
+    ),
+    Verb(
+        "inspect",
+        "Show all that is known of images, as JSON.",
+        "dacha.cli.transfer:inspect_images",
+        (Option("--remote", FLAG, "As the registry has it; nothing is downloaded."), PLATFORM, *REGISTRY),
+        operand="IMAGE...",
+        least=1,
+        most=_MANY,
+        examples=("dacha image inspect debian", "dacha image inspect --remote docker.io/library/alpine"),
+    ),
+    Verb(
         "load",
         "Bring an image into the store and print its id.",
         "dacha.cli.images:load_image",
         (
             Option("-n --name", TEXT, "What to call it (default: as REF says).", "NAME"),
-            Option(
-                "--platform",
-                TEXT,
-                "Which of several: linux/arm64 (default: this machine's).",
-                "PLATFORM",
-            ),
-            _QUIET,
+            PLATFORM,
+            QUIET,
         ),
         operand="REF",
         least=1,
@@ -65,11 +113,19 @@ VERBS = (
     ),
     Verb(
         "search",
-        "Search the catalog.",
+        "Search the catalog, or a registry.",
         "dacha.cli.catalog:search_catalog",
-        (_JSON,),
+        (_JSON, Option("--registry", TEXT, "Search in a registry instead.", "HOST"), *REGISTRY),
         operand="TERM",
         least=1,
-        examples=("dacha image search suse",),
+        examples=("dacha image search suse", "dacha image search --registry quay.io toolbox"),
+    ),
+    Verb(
+        "tags",
+        "List the tags that a registry has of an image.",
+        "dacha.cli.remote:list_tags",
+        (_JSON, *REGISTRY),
+        least=1,
+        examples=("dacha image tags docker.io/library/alpine",),
     ),
 )
