@@ -5,9 +5,10 @@ Apart from those, so that a warm `enter` does not make them.
 
 from __future__ import annotations
 
-from dacha.cli.nouns import image, system
+from dacha.cli.nouns import image, manifest, system
 
 NOUNS = {
     "image": (image.SUMMARY, {verb.name: verb for verb in image.VERBS}),
+    "manifest": (manifest.SUMMARY, {verb.name: verb for verb in manifest.VERBS}),
     "system": (system.SUMMARY, {verb.name: verb for verb in system.VERBS}),
 }
