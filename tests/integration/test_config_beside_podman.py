@@ -7,15 +7,12 @@ and with which password.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,86 +24,16 @@ from dacha.config.credentials import Credentials
 from dacha.config.policy import PolicyError, read_policy
 from dacha.config.registries import BlockedRegistryError, load_registries
 from dacha.config.sigstore import Signature, verify
+from tests.lib.small_registry import DIGEST, Start, small_registries
 
 PASSWORD = "s3cret:with colon"
-CONFIG = b"{}"
-MANIFEST = json.dumps(
-    {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json",
-            "digest": "sha256:" + hashlib.sha256(CONFIG).hexdigest(),
-            "size": len(CONFIG),
-        },
-        "layers": [],
-    }
-).encode()
-DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
-
-
-class Registry(ThreadingHTTPServer):
-    """A registry that knows one password or asks for none, and has one image or nothing."""
-
-    daemon_threads = True
-
-    def __init__(self, *, password: str = "", has_image: bool = False) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.expected = "Basic " + base64.b64encode(f"ada:{password}".encode()).decode() if password else ""
-        self.has_image = has_image
-        self.asked: list[str] = []  # repository:version of each manifest, in order
-        self.host = f"localhost:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Registry
-
-    def do_GET(self) -> None:
-        if self.server.expected and self.headers["Authorization"] != self.server.expected:
-            return self._answer(401, b"{}", "application/json")
-        if self.path == "/v2/":
-            return self._answer(200, b"{}", "application/json")
-        repository, _, version = self.path.removeprefix("/v2/").partition("/manifests/")
-        if not version:
-            return self._answer(404, b"{}", "application/json")
-        self.server.asked.append(f"{repository}:{version}")
-        if self.server.has_image:
-            return self._answer(200, MANIFEST, "application/vnd.oci.image.manifest.v1+json")
-        return self._answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', "application/json")
-
-    do_HEAD = do_GET  # noqa: N815  (http.server's name)
-
-    def _answer(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        if status == 401:
-            self.send_header("WWW-Authenticate", 'Basic realm="test"')
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
-def serve() -> Iterator[Any]:
+def serve() -> Iterator[Start]:
     """Start registries; they end with the test."""
-    started: list[tuple[Registry, threading.Thread]] = []
-
-    def start(**options: Any) -> Registry:
-        registry = Registry(**options)
-        thread = threading.Thread(target=registry.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        started.append((registry, thread))
-        return registry
-
-    yield start
-    for registry, thread in started:
-        registry.shutdown()
-        thread.join()
-        registry.server_close()
+    with small_registries() as start:
+        yield start
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +66,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_login_with_skopeo_is_ours_and_ours_is_skopeos(home: Path, serve: Any) -> None:
+def test_a_login_with_skopeo_is_ours_and_ours_is_skopeos(home: Path, serve: Start) -> None:
     host = serve(password=PASSWORD).host
     done = run("skopeo", "login", "--tls-verify=false", "-u", "ada", "--password-stdin", host, stdin=PASSWORD)
     assert done.returncode == 0, done.stderr
@@ -159,7 +86,7 @@ def test_a_login_with_skopeo_is_ours_and_ours_is_skopeos(home: Path, serve: Any)
     assert find_credentials(host) is None
 
 
-def test_skopeo_uses_the_password_we_keep_for_a_namespace(serve: Any) -> None:
+def test_skopeo_uses_the_password_we_keep_for_a_namespace(serve: Start) -> None:
     registry = serve(password=PASSWORD)
     store_credentials(f"{registry.host}/team", Credentials("ada", PASSWORD))
     store_credentials(registry.host, Credentials("ada", "wrong"))
@@ -172,7 +99,7 @@ def test_skopeo_uses_the_password_we_keep_for_a_namespace(serve: Any) -> None:
         assert (found.password == PASSWORD) is is_allowed
 
 
-def test_a_helper_is_asked_by_both(home: Path, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_helper_is_asked_by_both(home: Path, serve: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     host = serve(password=PASSWORD).host
     program = write(
         home / "bin/docker-credential-fixed",
@@ -187,7 +114,7 @@ def test_a_helper_is_asked_by_both(home: Path, serve: Any, monkeypatch: pytest.M
     assert (found.username, found.password) == ("ada", PASSWORD)
 
 
-def test_places_are_asked_in_the_order_of_skopeo(home: Path, serve: Any) -> None:
+def test_places_are_asked_in_the_order_of_skopeo(home: Path, serve: Start) -> None:
     registry = serve()
     host = registry.host
     write(
@@ -271,7 +198,7 @@ def test_podman_merges_the_same_registries(home: Path, monkeypatch: pytest.Monke
         )
 
 
-def test_policies_decide_as_skopeos(home: Path, serve: Any) -> None:
+def test_policies_decide_as_skopeos(home: Path, serve: Start) -> None:
     registry = serve(has_image=True)
     host = registry.host
     accept, reject = [{"type": "insecureAcceptAnything"}], [{"type": "reject"}]
@@ -342,7 +269,7 @@ def test_signatures_made_by_openssl_are_verified(home: Path, kind: list[str]) ->
         verify(needed, "q.test/a:1", [DIGEST], [sign("other")])
 
 
-def test_the_file_that_a_login_writes_is_podmans(home: Path, serve: Any) -> None:
+def test_the_file_that_a_login_writes_is_podmans(home: Path, serve: Start) -> None:
     host = serve(password=PASSWORD).host
     where = store_credentials(host, Credentials("ada", PASSWORD))
     assert where == places.auth_json() == f"{home}/run/containers/auth.json"

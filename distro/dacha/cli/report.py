@@ -16,18 +16,18 @@ def report(error: DachaError) -> int:
     from dacha.box.doctor.explain import explain  # imported where it is too late for speed
 
     sys.stdout.flush()
-    sys.stderr.write(f"dacha: {_in_one_line(str(error))}\n")
+    sys.stderr.write(f"dacha: {in_one_line(str(error))}\n")
     hint, cause = error.hint, explain(error)
     if cause is not None:
         hint = cause.fix or hint
-        sys.stderr.write(_in_one_line(f"doctor: {cause.subject}, {cause.name}: {cause.detail}") + "\n")
+        sys.stderr.write(in_one_line(f"doctor: {cause.subject}, {cause.name}: {cause.detail}") + "\n")
     if hint:
-        sys.stderr.write(f"hint: {_in_one_line(hint)}\n")
+        sys.stderr.write(f"hint: {in_one_line(hint)}\n")
     sys.stderr.flush()
     return error.exit_code
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     """A name or a helper's words may hold line breaks, and escape sequences for the terminal."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 

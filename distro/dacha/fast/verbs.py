@@ -127,6 +127,35 @@ DOCTOR = Verb(
     (Option("--json", FLAG, "As JSON."),),
     examples=("dacha doctor", "dacha doctor debian", "dacha doctor --json"),
 )
+_AUTHFILE = Option(
+    "--authfile", TEXT, "File with the logins (default: as containers-auth.json(5) says).", "FILE"
+)
+LOGIN = Verb(
+    "login",
+    "Log in to a registry: the login is checked, and kept where podman and skopeo have theirs.",
+    "dacha.cli.login:login",
+    (
+        Option("-u --username", TEXT, "Who logs in (default: asked).", "NAME"),
+        Option("--password-stdin", FLAG, "Read the password from standard input (default: asked)."),
+        Option("--get-login", FLAG, "Only say who is logged in."),
+        _AUTHFILE,
+        Option("--tls-verify", TEXT, "false: plain HTTP and any certificate will do.", "BOOL"),
+        Option("--cert-dir", TEXT, "Directory with the registry's certificates, as certs.d has them.", "DIR"),
+    ),
+    operand="REGISTRY",
+    examples=(
+        "dacha login registry.example.com",
+        "pass show hub | dacha login -u ada --password-stdin docker.io",
+    ),
+)
+LOGOUT = Verb(
+    "logout",
+    "Forget the login to a registry.",
+    "dacha.cli.login:logout",
+    (Option("-a --all", FLAG, "All registries."), _AUTHFILE),
+    operand="REGISTRY",
+    examples=("dacha logout registry.example.com", "dacha logout --all"),
+)
 COMPLETION = Verb(
     "completion",
     "Print the script that completes dacha's command line in bash, zsh or fish.",
@@ -155,7 +184,7 @@ VERBS = {
     verb.name: verb
     for verb in (
         *(ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT),
-        *(DOCTOR, COMPLETION, HELP, VERSION),
+        *(LOGIN, LOGOUT, DOCTOR, COMPLETION, HELP, VERSION),
     )
 }
 ALIASES = {"ls": "list"}

@@ -68,6 +68,15 @@ def parsed(text: str) -> Found | None:
         ("restart -a --time=0", [], {"all": True, "time": "0"}, None),
         ("rm -f -Y a", ["a"], {"force": True, "yes": True}, None),
         ("inspect a b", ["a", "b"], {}, None),
+        (
+            "login -u ada --password-stdin --tls-verify false q.io",
+            ["q.io"],
+            {"username": "ada", "password_stdin": True, "tls_verify": "false"},
+            None,
+        ),
+        ("login --get-login --authfile=/a q.io", ["q.io"], {"get_login": True, "authfile": "/a"}, None),
+        ("logout q.io", ["q.io"], {}, None),
+        ("logout -a", [], {"all": True}, None),
         ("doctor", [], {}, None),
         ("doctor work --json", ["work"], {"json": True}, None),
         ("completion zsh", ["zsh"], {}, None),
@@ -103,6 +112,9 @@ def test_a_plain_line_is_read(
         "create a b",
         "list a",
         "inspect",
+        "login a b",
+        "login --password secret",
+        "logout a b",
         "doctor a b",
         "completion",
         "stop -t",
@@ -115,7 +127,7 @@ def test_anything_else_is_left_to_the_full_command_line(text: str) -> None:
 
 
 def test_every_verb_is_in_the_tables() -> None:
-    known = "enter run create list start stop restart rm inspect doctor completion help version"
+    known = "enter run create list start stop restart rm inspect login logout doctor completion help version"
     assert list(VERBS) == known.split(), "add its lines to the tables above"
 
 

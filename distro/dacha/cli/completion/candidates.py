@@ -183,6 +183,7 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "OS": nothing,
     "PLATFORM": platforms,
     "REF": references,
+    "REGISTRY": nothing,
     "SECONDS": nothing,
     "SHELL": shells,
     "SOURCE DESTINATION": references,
