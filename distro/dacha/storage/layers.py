@@ -59,7 +59,13 @@ def writing_journal(place: str) -> Iterator[Writer]:
         journal = Writer(write)
         yield journal
     if journal.is_broken:
-        os.unlink(path)
+        remove_journal(place)
+
+
+def remove_journal(place: str) -> None:
+    """Remove the journal of a layer that grows at `place`, if there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{place}/{_JOURNAL}")
 
 
 def find(connection: sqlite3.Connection, diff_id: str) -> Layer | None:

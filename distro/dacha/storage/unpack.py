@@ -50,6 +50,15 @@ def _remove_in_outer(maps: OuterMaps, trees: list[str]) -> None:
     child.run_in_child(task)
 
 
+def _remove_place(maps: OuterMaps, place: str) -> None:
+    """Delete what is left of a layer. If nothing was unpacked this needs no H, which may be what failed."""
+    layers.remove_journal(place)
+    try:
+        os.rmdir(place)
+    except OSError:
+        _remove_in_outer(maps, [place])
+
+
 def add_layer(
     connection: sqlite3.Connection, maps: OuterMaps, source: Source, *, expected: str = ""
 ) -> Layer:
@@ -58,7 +67,7 @@ def add_layer(
     Raises BadImageError for a damaged or hostile archive, or one that is not the
     `expected` diffID, and DachaError where it cannot be written; the store is unchanged then.
     """
-    with staging.staging_directory("layer", lambda path: _remove_in_outer(maps, [path])) as place:
+    with staging.staging_directory("layer", lambda path: _remove_place(maps, path)) as place:
         facts = _unpack(maps, source, place)
         if expected and facts.diff_id != expected:
             raise BadImageError(f"the layer is {facts.diff_id}, not {expected} as its image says")
