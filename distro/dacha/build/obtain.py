@@ -230,6 +230,8 @@ def _by_name(wish: _Wish) -> Image:
 
 def _by_short_name(wish: _Wish) -> Image:
     name = wish.reference.path
+    if catalog.find(name.partition(":")[0]) is not None:
+        _find_entry(wish)  # a distribution that we know, and a version that we do not: hardly another's image
     try:
         names = short_names.candidates(name, wish.access.choose)
     except ShortNameError:

@@ -56,8 +56,12 @@ def endpoints(name: ImageName, access: Access) -> Iterator[tuple[Client, ImageNa
     settings = load_registries()
     for endpoint in settings.resolve(_asked(name)):
         there = image_name.parse(endpoint.location + endpoint.version)
-        own = access if not endpoint.is_mirror else access._replace(login=None, cert_dir="")
-        yield _client(there, own, settings, is_insecure=endpoint.insecure), there
+        if endpoint.is_mirror:  # what the command line says is meant for the registry; and another is next
+            retry = access.retry._replace(times=min(1, access.retry.times))
+            chosen = access._replace(login=None, cert_dir="", retry=retry)
+        else:
+            chosen = access
+        yield _client(there, chosen, settings, is_insecure=endpoint.insecure), there
 
 
 def own_registry(name: ImageName, access: Access) -> tuple[Client, ImageName]:

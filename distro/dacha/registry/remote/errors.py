@@ -26,6 +26,10 @@ class UnreachableError(TransientError):
     """Nobody answers there: the next mirror may."""
 
 
+class NoHostError(UnreachableError):
+    """There is no such host: to ask for it again at once is of no use."""
+
+
 class TlsError(RegistryError):
     """The connection is not to be trusted."""
 

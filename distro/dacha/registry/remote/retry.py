@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from dacha.registry.remote.errors import TransientError
+from dacha.registry.remote.errors import NoHostError, TransientError
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ class Retry(NamedTuple):
 
 def wait_before(number: int, retry: Retry, error: TransientError) -> float | None:
     """Seconds to wait before asking for the `number`th time again, from 1; None to give up."""
-    if number > retry.times:
+    if number > retry.times or isinstance(error, NoHostError):
         return None
     if error.wait_s is not None:
         return error.wait_s if error.wait_s <= _LONGEST_ASKED_S else None

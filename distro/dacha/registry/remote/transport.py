@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from dacha import __version__, paths
 from dacha.registry.remote.errors import (
     LocationError,
+    NoHostError,
     RegistryError,
     TlsError,
     TransientError,
@@ -108,7 +109,7 @@ class Transport:
         if isinstance(error, (exceptions.SSLError, ssl.SSLError)):
             return _tls_error(name, error)
         if isinstance(error, exceptions.NameResolutionError):
-            return UnreachableError(f"there is no host '{origin.host}', or no network to ask for it")
+            return NoHostError(f"there is no host '{origin.host}', or no network to ask for it")
         if isinstance(error, exceptions.NewConnectionError):
             return UnreachableError(f"cannot connect to {name}: {_reason(error.__cause__ or error)}")
         if isinstance(error, exceptions.ConnectTimeoutError):

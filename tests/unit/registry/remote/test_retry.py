@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dacha.registry.remote.errors import TransientError
+from dacha.registry.remote.errors import NoHostError, TransientError
 from dacha.registry.remote.retry import Retry, parse_retry_after, repeated, wait_before
 
 
@@ -15,6 +15,10 @@ def test_waits_double_and_stay_within_their_bounds() -> None:
         assert all(wait is not None and longest / 2 <= wait <= longest for wait in waits)
         assert len(set(waits)) > 1, "there is chance in them"
     assert wait_before(4, Retry(times=3), error) is None
+
+
+def test_a_host_that_is_not_there_is_not_asked_for_again() -> None:
+    assert wait_before(1, Retry(), NoHostError("x")) is None
 
 
 def test_a_server_is_taken_at_its_word_up_to_a_limit() -> None:
