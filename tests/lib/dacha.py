@@ -19,7 +19,7 @@ from typing import Any
 import pexpect
 
 # All that a test's dacha inherits; what is set on the developer's machine must not matter.
-_INHERITED = ("LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER")
+_INHERITED = ("DACHA_STORAGE_DRIVER", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER")
 
 # root's stores have fixed places: each command gets them in a mount namespace of its own.
 _AS_ROOT = """

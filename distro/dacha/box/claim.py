@@ -12,6 +12,7 @@ import fcntl
 import os
 import select
 import signal
+import time
 
 from dacha.box.definition import Box
 from dacha.errors import DachaError
@@ -19,6 +20,9 @@ from dacha.errors import DachaError
 # The init has the claim as its standard input: catatonit closes all other descriptors.
 INIT = ("/run/dacha/catatonit", "-P")
 _KILL_TIMEOUT_S = 5.0
+_SERVER_TIMEOUT_S = (
+    5.0  # what serves a box's files has to write, after the box's end, what is not on disk yet
+)
 
 
 def claim(box: Box) -> int:
@@ -36,7 +40,7 @@ def claim(box: Box) -> int:
         if not _lock(fd):
             for pid in _inits(box):
                 _kill(pid)
-            if not _lock(fd):
+            if not _lock_soon(fd):
                 raise DachaError(
                     f"box '{box.name}' runs already, started by somebody who cannot be seen from here",
                     hint="stop it there, or restart the machine",
@@ -55,9 +59,17 @@ def _lock(fd: int) -> bool:
     return True
 
 
+def _lock_soon(fd: int) -> bool:
+    end = time.monotonic() + _SERVER_TIMEOUT_S
+    while not _lock(fd):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
 def _inits(box: Box) -> list[int]:
-    """The inits that stand on the box's upper: their descriptors are hidden from us, their mounts are not."""
-    mark = f"upperdir={box.directory}/upper,".encode()
+    """The inits whose root is the box's: their descriptors are hidden from us, mounts are not."""
     found = []
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError):
@@ -65,9 +77,14 @@ def _inits(box: Box) -> list[int]:
                 if not name.isdigit() or not file.read().startswith(INIT[0].encode()):
                     continue
             with open(f"/proc/{name}/mountinfo", "rb") as file:
-                if mark in file.read():
+                if any(_is_root_of(box, line) for line in file):
                     found.append(int(name))
     return found
+
+
+def _is_root_of(box: Box, line: bytes) -> bool:
+    """Whether a line of mountinfo (proc(5)) is of a root mount that names the box: every driver's does."""
+    return line.split(b" ")[4] == b"/" and box.directory.encode() in line
 
 
 def _kill(pid: int) -> None:

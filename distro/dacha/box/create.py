@@ -1,4 +1,8 @@
-"""Create a box: a row in the database. Nothing is copied or run; its directory comes with its start."""
+"""Create a box: a row in the database.
+
+Nothing is copied or run, and its directory comes with its start, unless the storage driver
+gives each box a tree of its own: that is made here.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,17 @@ import sqlite3
 from typing import NamedTuple
 
 from dacha import paths
-from dacha.box import definition
+from dacha.box import definition, remove, start
 from dacha.box.definition import Box, BoxExistsError, Volume
 from dacha.engine import state
 from dacha.errors import DachaError
 from dacha.linux import account, child
 from dacha.linux.account import Account
 from dacha.storage import database, delta, images, layers
+from dacha.storage.drivers import choice
+from dacha.storage.drivers.choice import Choice
 from dacha.storage.images import Image
+from dacha.storage.layers import Layer
 from dacha.userns import launcher, outer
 from dacha.userns.outer import OuterMaps
 
@@ -49,9 +56,29 @@ def create(request: Request, image: Image | None = None) -> Box:
         box = definition.new(request.name, found.id, request.image, request.hostname, request.volumes)
         with database.transaction(connection):
             definition.insert(connection, box)
+        chosen = choice.choose(maps)
+        if choice.has_trees(chosen):
+            _make_tree(box, chosen, layers.of_image(connection, found.id), caller, maps)
     finally:
         connection.close()
     return box
+
+
+def _make_tree(box: Box, chosen: Choice, box_layers: list[Layer], caller: Account, maps: OuterMaps) -> None:
+    """Make the box's own tree; where that fails, there is no box."""
+
+    def task() -> bytes:
+        with launcher.launch(maps, state.any_live_pid):
+            choice.driver_of(chosen).prepare(start.stack_of(box, box_layers, caller, maps))
+        return b""
+
+    with start.lock_box(box.name):
+        try:
+            os.makedirs(box.path, mode=0o700, exist_ok=True)
+            child.run_in_child(task)
+        except BaseException:
+            remove.remove_locked(box)
+            raise
 
 
 def _build_deltas(connection: sqlite3.Connection, image: Image, caller: Account, maps: OuterMaps) -> None:

@@ -11,8 +11,9 @@ import os
 import stat
 from typing import NamedTuple
 
-from dacha.box.tree import LayerStack, is_whiteout
+from dacha.box.tree import LayerStack
 from dacha.linux import files
+from dacha.storage import marks
 
 
 class Edit(NamedTuple):
@@ -45,15 +46,24 @@ class Editor:
         """Carry out all of them; one whose directory is none in the image is left out."""
         self._copy_metadata("")
         for edit in edits:
-            in_upper = LayerStack([self._upper]).find(edit.path)
-            if in_upper is not None:
+            if self._is_own(edit.path):
                 if edit.into_upper:
                     self._rewrite_upper(edit)
                 continue
             if edit.restores:
                 self._clear_whiteout(edit.path)
+            elif self._is_removed(edit.path):
+                continue
             if self._make_parents(edit.path):
                 self._write(edit)
+
+    def _is_own(self, path: str) -> bool:
+        """Whether the box has written something there itself."""
+        return LayerStack([self._upper]).find(path) is not None
+
+    def _is_removed(self, _path: str) -> bool:
+        """Whether the box has removed it, and nothing else would hide it."""
+        return False
 
     def _make_parents(self, path: str) -> bool:
         parent = ""
@@ -119,7 +129,9 @@ class Editor:
         except OSError:
             return
         try:
-            if is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+            if files.is_there(fd, marks.whiteout_file(name)):
+                os.unlink(marks.whiteout_file(name), dir_fd=fd)
+            if marks.is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
                 os.unlink(name, dir_fd=fd)
         except FileNotFoundError:
             pass

@@ -3,6 +3,7 @@
     TOP/dacha-NAME         the box's, and the user's to write: sessions are born beside…
     TOP/dacha-NAME/init    …the init, whose cgroup crun gives to the box's root
     TOP/dacha-NAME/s-PID   a session
+    TOP/dacha-NAME/storage what serves the box's files, where the kernel alone does not
 
 Below a TOP that is not the box's alone the name has the box's id too: other installations
 of the same user (other stores, tests) may have a box of that name there.
@@ -19,6 +20,8 @@ import os
 
 from dacha.linux import cgroup, systemd
 from dacha.linux.systemd import PendingScope
+
+STORAGE = "storage"
 
 
 class Placement:
@@ -61,6 +64,14 @@ class Placement:
     def init(self) -> str:
         """Where crun shall put the init, in the tree; empty for nowhere."""
         return f"{self.path}/init" if self.path else ""
+
+    def make_part(self, name: str) -> str:
+        """Make a cgroup in the box's, and return its directory; empty where the box has no place."""
+        if not self.path:
+            return ""
+        directory = f"{self._here}/{name}"
+        os.mkdir(directory)
+        return directory
 
     def remove(self) -> None:
         """Kill what is in it, and take it away."""

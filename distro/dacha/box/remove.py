@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from dacha import paths
 from dacha.box import definition, stop
+from dacha.box.definition import Box
 from dacha.box.start import lock_box
 from dacha.engine import state
 from dacha.errors import DachaError
 from dacha.linux import account, child, process
 from dacha.storage import database, staging
+from dacha.storage.drivers import choice
 from dacha.userns import launcher, outer
 
 
@@ -34,14 +37,28 @@ def remove(name: str, *, force: bool = False) -> None:
             if state.is_running(name) and not force:
                 raise BoxRunningError(name)
             stop.stop_locked(box.id, name, grace_s=0)
-            with database.transaction(connection):
-                definition.delete(connection, box)
+            _forget(connection, box)
         finally:
             connection.close()
-        if os.path.isdir(box.path):
-            staging.move_to_trash(box.path)
         os.unlink(lock_box(name).path)
     sweep()
+
+
+def remove_locked(box: Box) -> None:
+    """Remove a box that has never run, for who holds its lock."""
+    connection = database.open_database()
+    try:
+        _forget(connection, box)
+    finally:
+        connection.close()
+    sweep()
+
+
+def _forget(connection: sqlite3.Connection, box: Box) -> None:
+    with database.transaction(connection):
+        definition.delete(connection, box)
+    if os.path.isdir(box.path):
+        staging.move_to_trash(box.path)
 
 
 def sweep() -> None:
@@ -62,10 +79,14 @@ def sweep() -> None:
 def delete_trees(trees: list[str]) -> None:
     """Delete trees whose files belong to ids that only H has."""
     maps = outer.outer_maps(account.calling_account())
+    chosen = choice.recorded()
 
     def task() -> bytes:
         with launcher.launch(maps, state.any_live_pid):
-            process.remove_tree(*trees)
+            if chosen is None:
+                process.remove_tree(*trees)
+            else:
+                choice.driver_of(chosen).remove(trees)
         return b""
 
     child.run_in_child(task)

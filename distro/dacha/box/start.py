@@ -16,9 +16,10 @@ from dacha.box.claim import INIT, claim
 from dacha.box.definition import Box
 from dacha.box.edits import Editor
 from dacha.box.integrations import ALL, Context
-from dacha.box.placement import Placement
+from dacha.box.placement import STORAGE, Placement
 from dacha.box.runtime import remove_runtime
 from dacha.box.tree import LayerStack
+from dacha.box.tree_edits import TreeEditor, withdraw
 from dacha.engine import crun, emulation, state
 from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Container, Mount
@@ -27,7 +28,10 @@ from dacha.errors import DachaError
 from dacha.linux import account, cgroup, child, mounts, namespaces, process
 from dacha.linux.account import Account
 from dacha.linux.lock import FileLock
-from dacha.storage import database, delta, images, layers, overlay
+from dacha.storage import database, delta, images, layers
+from dacha.storage.drivers import choice
+from dacha.storage.drivers.base import Driver, Stack
+from dacha.storage.drivers.choice import Choice
 from dacha.storage.layers import Layer
 from dacha.userns import launcher, outer
 from dacha.userns.outer import OuterMaps
@@ -60,13 +64,14 @@ def start(name: str) -> bool:
         caller = account.calling_account()
         maps = outer.outer_maps(caller)
         emulated = emulation.plan(platform, is_root=maps.is_initial)
+        chosen = choice.choose(maps)
         state.forget(name)
         crun.delete(box.id)
         runtime = paths.box_runtime(name)
         for directory in ("root", "host"):
             os.makedirs(f"{runtime}/{directory}", mode=0o700, exist_ok=True)
         init = os.path.realpath(process.find_program("catatonit"))
-        plan = _Launch(box, caller, maps, stack, runtime, init, emulated, claim(box))
+        plan = _Launch(box, caller, maps, stack, chosen, runtime, init, emulated, claim(box))
         try:
             child.run_in_child(lambda: _launch(plan))
         except DachaError as error:
@@ -76,6 +81,12 @@ def start(name: str) -> bool:
         finally:
             os.close(plan.claim)
         return True
+
+
+def stack_of(box: Box, box_layers: list[Layer], caller: Account, maps: OuterMaps) -> Stack:
+    """What a box's root is made of."""
+    lowers = tuple(lower_directories(box_layers, caller, maps))
+    return Stack(paths.data_root(), lowers, box.directory, maps.first)
 
 
 def lower_directories(box_layers: list[Layer], caller: Account, maps: OuterMaps) -> list[str]:
@@ -99,6 +110,7 @@ class _Launch(NamedTuple):
     account: Account
     maps: OuterMaps
     layers: list[Layer]  # of the image, the lowest first
+    choice: Choice  # of the storage driver
     runtime: str  # the box's runtime directory
     init: str  # the program that is the box's init
     emulation: Emulation | None  # how its programs are run, if the machine cannot run them
@@ -114,18 +126,15 @@ def _launch(plan: _Launch) -> bytes:
         # The host's tree as it is before the root is mounted: all binds come from here,
         # so the box does not find its own root once more below /run/host.
         mounts.bind("/", f"{plan.runtime}/host", recursive=True)
-        store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        lowers = lower_directories(plan.layers, plan.account, plan.maps)
-        context = _prepare_layers(plan, store, lowers)
-        overlay.mount(
-            paths.data_root(),
-            f"{plan.runtime}/root",
-            [f"{box.directory}/integration", *lowers],
-            f"{box.directory}/upper",
-            f"{box.directory}/work",
-        )
+        driver = choice.driver_of(plan.choice)
+        stack = stack_of(box, plan.layers, plan.account, plan.maps)
+        driver.prepare(stack)
+        context = _prepare_layers(plan, driver, stack)
+        stack = stack._replace(lowers=(f"{box.directory}/integration", *stack.lowers))
+        root = driver.mount(stack, f"{plan.runtime}/root")
         try:
             placement.make()
+            root.serve(placement.make_part(STORAGE) if driver.needs_server else "", plan.claim)
             state.write(_run(context, placement, plan.claim))
         except BaseException:
             placement.remove()
@@ -139,28 +148,27 @@ def _show_unified_tree() -> None:
         mounts.bind(cgroup.HYBRID, cgroup.ROOT, recursive=True)
 
 
-def _prepare_layers(plan: _Launch, store: int, lowers: list[str]) -> Context:
-    """Make the box's own layers, and write what the host contributes to them."""
+def _prepare_layers(plan: _Launch, driver: Driver, stack: Stack) -> Context:
+    """Write what the host contributes to the box."""
     box, maps = plan.box, plan.maps
-    path = box.path
-    for name in ("upper", "work"):
-        if not os.path.isdir(f"{path}/{name}"):
-            os.mkdir(f"{path}/{name}", 0o755)
-            os.chown(f"{path}/{name}", maps.first, maps.first)
-    integration = f"{path}/integration"
+    has_mark_files = choice.has_mark_files(plan.choice)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    opened = [os.open(f"{stack.store}/{lower}", flags) for lower in stack.lowers]
+    own = os.open(f"{box.path}/{driver.own}", flags)
+    image = LayerStack(opened, has_mark_files=has_mark_files)
+    integration = f"{box.path}/integration"
     if os.path.lexists(integration):
+        if driver.own == "root":
+            withdraw(integration, own, image)
         process.remove_tree(integration)
     os.mkdir(integration, 0o755)
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    image = [os.open(lower, flags, dir_fd=store) for lower in lowers]
-    upper = os.open(f"{path}/upper", flags)
     layer = os.open(integration, flags)
     context = Context(
         box=box,
         account=plan.account,
         maps=maps,
-        stack=LayerStack([upper, *image]),
-        image=LayerStack(image),
+        stack=LayerStack([own, *opened] if driver.own == "upper" else [own], has_mark_files=has_mark_files),
+        image=image,
         host=f"{plan.runtime}/host",
         hostname=box.hostname or os.uname().nodename,
         runtime=plan.runtime,
@@ -169,7 +177,8 @@ def _prepare_layers(plan: _Launch, store: int, lowers: list[str]) -> Context:
         emulation=plan.emulation,
     )
     edits = [edit for integration in ALL for edit in integration.edits(context)]
-    Editor(context.image, upper, layer, maps.first).carry_out(edits)
+    editor = Editor if driver.own == "upper" else TreeEditor
+    editor(image, own, layer, maps.first).carry_out(edits)
     os.close(layer)
     return context
 

@@ -9,6 +9,7 @@ import signal
 import time
 
 from dacha.box import definition
+from dacha.box.placement import STORAGE
 from dacha.box.runtime import remove_runtime
 from dacha.box.start import lock_box
 from dacha.engine import crun, state
@@ -81,10 +82,14 @@ def _ask_to_end(running: State, pidfd: int, grace_s: float) -> bytes:
 
 
 def _kill(running: State, pidfd: int) -> None:
-    """The kernel kills a whole pid namespace with its init; the cgroup catches who is still entering."""
+    """The kernel kills a whole pid namespace with its init; the cgroup catches who is still entering.
+
+    What serves the box's files is left to end with its work: it still writes what the dead have
+    written last.
+    """
     if running.cgroup:
         with contextlib.suppress(OSError):  # not ours any more: the init's death is enough
-            cgroup.kill(running.cgroup)
+            cgroup.kill_parts(running.cgroup, spared=STORAGE)
     try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     except ProcessLookupError:
@@ -98,5 +103,7 @@ def _kill(running: State, pidfd: int) -> None:
             f"box '{running.name}' does not die: a process in it waits for the kernel",
             hint=f"look at it: ps -o pid,stat,wchan -p {running.pid}",
         )
-    if running.cgroup:
+    if running.cgroup and not cgroup.wait_until_empty(running.cgroup, _KILL_TIMEOUT_S):
+        with contextlib.suppress(OSError):
+            cgroup.kill(running.cgroup)
         cgroup.wait_until_empty(running.cgroup, _KILL_TIMEOUT_S)

@@ -13,8 +13,9 @@ import stat
 from typing import NamedTuple
 
 from dacha.linux import files
+from dacha.storage import marks
+from dacha.storage.marks import is_whiteout
 
-_OPAQUE = "user.overlay.opaque"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)  # the last for links that lead to nonsense
 _MAX_LINKS = 40  # as the kernel has it: path_resolution(7)
 
@@ -27,10 +28,14 @@ class Found(NamedTuple):
 
 
 class LayerStack:
-    """Open layers, the top one first. The caller closes the descriptors."""
+    """Open layers, the top one first. The caller closes the descriptors.
 
-    def __init__(self, layers: list[int]) -> None:
+    `has_mark_files`: what is gone may be marked by files, too (`storage.marks`).
+    """
+
+    def __init__(self, layers: list[int], *, has_mark_files: bool = False) -> None:
         self.layers = layers
+        self._has_mark_files = has_mark_files
 
     def find(self, path: str) -> Found | None:
         """What the merged tree has at `path`, which is relative; a final link is not followed."""
@@ -45,21 +50,22 @@ class LayerStack:
                 except OSError as error:
                     if error.errno not in _ABSENT:
                         raise
+                    is_last_layer = is_last_layer or self._is_marked(layer, walked)
                     break
                 if depth == len(parts) - 1:
                     return None if is_whiteout(status) else Found(number, status)
                 if not stat.S_ISDIR(status.st_mode):
                     return None
-                is_last_layer = is_last_layer or self._is_opaque(layer, walked)
+                is_last_layer = is_last_layer or marks.is_opaque(
+                    layer, walked, has_mark_files=self._has_mark_files
+                )
             if is_last_layer:
                 return None
         return None
 
-    def _is_opaque(self, layer: int, path: str) -> bool:
-        try:
-            return os.getxattr(f"/proc/self/fd/{layer}/{path}", _OPAQUE, follow_symlinks=False) == b"y"
-        except OSError:
-            return False
+    def _is_marked(self, layer: int, path: str) -> bool:
+        """Whether a file says that what lower layers have at `path` is gone."""
+        return self._has_mark_files and files.is_there(layer, marks.whiteout_file(path))
 
     def read(self, path: str) -> bytes | None:
         """The contents of the regular file at `path`, or None. Raises DachaError if it is huge."""
@@ -102,8 +108,3 @@ class LayerStack:
         real = self.resolve(path)
         found = self.find(real) if real else None
         return found is not None and stat.S_ISREG(found.status.st_mode) and bool(found.status.st_mode & 0o111)
-
-
-def is_whiteout(status: os.stat_result) -> bool:
-    """Whether overlayfs reads this as "removed"."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0

@@ -87,6 +87,17 @@ def kill(directory: str) -> None:
             os.close(fd)
 
 
+def kill_parts(directory: str, *, spared: str) -> None:
+    """Kill every process in the cgroups below one, except in the one named `spared`.
+
+    Processes in the cgroup itself are left: it is for its parts.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False) and entry.name != spared:
+                kill(entry.path)
+
+
 def is_populated(directory: str) -> bool:
     """Whether a live process is in a cgroup or below it."""
     try:

@@ -33,6 +33,15 @@ def syncfs(path: str) -> None:
         os.close(fd)
 
 
+def is_there(dir_fd: int, path: str) -> bool:
+    """Whether there is anything at `path`, which is relative; a final link is not followed."""
+    try:
+        os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
 def read_regular(root_fd: int, path: str, *, max_bytes: int = 1 << 20) -> bytes | None:
     """The contents of a regular file below `root_fd`, or None if there is no such thing.
 

@@ -20,15 +20,14 @@ from typing import Protocol
 from dacha import paths
 from dacha.errors import BadImageError, DachaError
 from dacha.linux import child, files, process
-from dacha.storage import layers, staging
+from dacha.storage import layers, marks, staging
 from dacha.storage.archive import stream
 from dacha.storage.database import transaction
+from dacha.storage.drivers import choice
 from dacha.storage.layers import Layer, find
 from dacha.storage.writeback import writing_back
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
-
-_OPAQUE_XATTR = "user.overlay.opaque"  # overlayfs with userxattr: Documentation/filesystems/overlayfs.rst
 
 
 class Source(Protocol):
@@ -67,8 +66,9 @@ def add_layer(
     Raises BadImageError for a damaged or hostile archive, or one that is not the
     `expected` diffID, and DachaError where it cannot be written; the store is unchanged then.
     """
+    form = choice.choose(maps).marks
     with staging.staging_directory("layer", lambda path: _remove_place(maps, path)) as place:
-        facts = _unpack(maps, source, place)
+        facts = _unpack(maps, source, place, form)
         if expected and facts.diff_id != expected:
             raise BadImageError(f"the layer is {facts.diff_id}, not {expected} as its image says")
         layer = Layer(
@@ -102,7 +102,7 @@ def add_layer(
     return layer
 
 
-def _unpack(maps: OuterMaps, source: Source, place: str) -> stream.LayerFacts:
+def _unpack(maps: OuterMaps, source: Source, place: str, form: str) -> stream.LayerFacts:
     archive_reader, archive_writer = os.pipe2(os.O_CLOEXEC)
     order_reader, order_writer = os.pipe2(os.O_CLOEXEC)
     error_reader, error_writer = os.pipe2(os.O_CLOEXEC)
@@ -111,16 +111,18 @@ def _unpack(maps: OuterMaps, source: Source, place: str) -> stream.LayerFacts:
     if pid == 0:
         os.close(archive_writer)
         os.close(order_writer)
-        _unpacker(maps, place, archive_reader, order_reader, error_writer)
+        _unpacker(maps, place, form, archive_reader, order_reader, error_writer)
     os.close(archive_reader)
     os.close(order_reader)
     os.close(error_writer)
     facts = None
     try:
         try:
+            limits = stream.Limits(max_id=maps.available - 1)
             with writing_back(source, place) as counted, layers.writing_journal(place) as journal:
-                limits = stream.Limits(max_id=maps.available - 1)
-                facts = stream.rewrite(counted, archive_writer, limits, journal=journal)
+                facts = stream.rewrite(
+                    counted, archive_writer, limits, journal=journal, marks_files=form == marks.FILES
+                )
         except BrokenPipeError:
             facts = None  # tar has died: its own words say why
         except BaseException:
@@ -151,7 +153,7 @@ def _write_order(fd: int, order: bytes) -> None:
         files.write_whole(fd, order)
 
 
-def _unpacker(maps: OuterMaps, place: str, archive: int, order: int, errors: int) -> None:
+def _unpacker(maps: OuterMaps, place: str, form: str, archive: int, order: int, errors: int) -> None:
     """The child's life: in H, then in the shifted namespace; it never returns."""
     code = 1
     try:
@@ -169,14 +171,14 @@ def _unpacker(maps: OuterMaps, place: str, archive: int, order: int, errors: int
         os.close(archive)
         code = process.wait(pid)
         if code == 0:
-            code = _carry_out(root, order)
+            code = _carry_out(root, order, form)
     except Exception as error:
         os.write(2, f"{error}\n".encode())
     finally:
         os._exit(code)
 
 
-def _carry_out(root: int, order: int) -> int:
+def _carry_out(root: int, order: int, form: str) -> int:
     with os.fdopen(order, "rb") as file:
         command, *opaque = file.read().split(b"\0")
     if command != b"commit":
@@ -186,6 +188,8 @@ def _carry_out(root: int, order: int) -> int:
         fd = files.openat2(
             root, os.fsdecode(name) or ".", flags, files.RESOLVE_BENEATH | files.RESOLVE_NO_SYMLINKS
         )
-        os.setxattr(fd, _OPAQUE_XATTR, b"y")
-        os.close(fd)
+        try:
+            marks.make_opaque(fd, form)
+        finally:
+            os.close(fd)
     return 0

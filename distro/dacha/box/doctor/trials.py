@@ -11,11 +11,12 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dacha.box.tree import LayerStack, is_whiteout
+from dacha.box.tree import LayerStack
 from dacha.errors import DachaError
 from dacha.linux import binfmt, cgroup, features, mounts, namespaces, process
 from dacha.linux.probe import Steps
 from dacha.storage import overlay, staging
+from dacha.storage.marks import is_whiteout
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
 

@@ -94,6 +94,10 @@ class Tree:
             return True
         return False
 
+    def whiteouts(self) -> list[bytes]:
+        """The paths of which nothing is left but that they are gone."""
+        return [path for path, kind in self._kinds.items() if kind == WHITEOUT]
+
     def add_opaque(self, name: bytes) -> None:
         """Hide what lower layers have in the directory that `name` would stand in."""
         self.opaque[self.place(name).rpartition(b"/")[0]] = None

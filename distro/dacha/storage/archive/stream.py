@@ -59,6 +59,8 @@ TAR_EXTRACT_OPTIONS: tuple[str, ...] = (
 TAR_ENVIRONMENT: dict[str, str] = {"LC_ALL": "C"}
 
 _MAX_SKIPPED = 100
+# What overlayfs, fuse-overlayfs and podman keep their own marks in.
+_PRIVATE_XATTRS = (b"user.overlay.", b"user.fuseoverlayfs.", b"user.containers.override_stat")
 _KINDS = frozenset((FILE, HARD_LINK, SYMLINK, CHARACTER_DEVICE, BLOCK_DEVICE, DIRECTORY, FIFO))
 
 
@@ -89,23 +91,28 @@ def rewrite(
     limits: Limits = Limits(),  # noqa: B008 (immutable)
     *,
     journal: Writer | None = None,
+    marks_files: bool = False,
 ) -> LayerFacts:
     """Read an archive from `source`, write a clean one to the descriptor `sink`, and its journal.
 
+    `marks_files`: whiteouts become files of their old names (`storage.marks`) rather than devices.
     Raises BadImageError if the archive is damaged or hostile; what stands in the sink then
     is of no use.
     """
     output = Output(sink)
     with Input(source, output, journal) as archive:
-        return _Rewriter(archive, output, limits, journal).run()
+        return _Rewriter(archive, output, limits, journal, marks_files=marks_files).run()
 
 
 class _Rewriter:
     """One pass over one archive."""
 
-    def __init__(self, archive: Input, output: Output, limits: Limits, journal: Writer | None) -> None:
+    def __init__(
+        self, archive: Input, output: Output, limits: Limits, journal: Writer | None, *, marks_files: bool
+    ) -> None:
         self._journal = journal
         self._limits = limits
+        self._marks_files = marks_files
         self._output = output
         self._input = archive
         self._tree = Tree(max_path_bytes=limits.max_path_bytes)
@@ -126,6 +133,8 @@ class _Rewriter:
             name = f" ({_printable(self._name)})" if self._name else ""
             place = f"entry {self._number}{name} at byte {self._offset}"
             raise BadImageError(f"bad layer archive, {place}: {error}", hint=error.hint) from error
+        if self._marks_files:
+            self._write_marks()
         self._output.finish()
         diff_id = "sha256:" + self._input.finish()
         if self._journal is not None:
@@ -309,13 +318,19 @@ class _Rewriter:
             raise BadTarError("it is a whiteout of nothing")
         path = self._tree.place(b"/".join([*heads, hidden]))
         self._write_implied(entry)
-        if self._tree.add_whiteout(path):
+        if self._tree.add_whiteout(path) and not self._marks_files:
             entry.name, entry.kind, entry.mode, entry.uid, entry.gid = path, CHARACTER_DEVICE, 0, 0, 0
             size, entry.size, entry.link, entry.xattrs = entry.size, 0, b"", None
             check_time(entry.seconds)
             self._write(entry)
             entry.size = size
         return True
+
+    def _write_marks(self) -> None:
+        """At the very end: what a later entry has put at the name of a whiteout hides by itself."""
+        for path in self._tree.whiteouts():
+            parent, slash, name = path.rpartition(b"/")
+            self._write(Entry(parent + slash + b".wh." + name, FILE, 0o600, 0, 0, 0, 0, b""))
 
     def _write_implied(self, cause: Entry) -> None:
         """Make directories that stand in the archive only as a part of names."""
@@ -388,10 +403,10 @@ class _Rewriter:
 def _is_kept(xattr: bytes, kind: bytes) -> bool:
     """Whether an extended attribute belongs to the image, and can be set on such a file.
 
-    user.overlay.* would speak to overlayfs, trusted.* and labels to a host that is not theirs.
+    user.overlay.* and the like would speak to overlayfs, trusted.* and labels to a host that is not theirs.
     """
     if xattr.startswith(b"user."):
-        return kind in (FILE, DIRECTORY) and not xattr.startswith(b"user.overlay.")
+        return kind in (FILE, DIRECTORY) and not xattr.startswith(_PRIVATE_XATTRS)
     if xattr == b"security.capability":
         return kind == FILE
     if xattr == b"system.posix_acl_access":
