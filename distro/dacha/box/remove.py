@@ -11,9 +11,10 @@ from dacha.box.definition import Box
 from dacha.box.start import lock_box
 from dacha.engine import state
 from dacha.errors import DachaError
-from dacha.linux import account, child, process
+from dacha.linux import account, child
 from dacha.storage import database, staging
-from dacha.storage.drivers import choice
+from dacha.storage.drivers import choice, template
+from dacha.storage.drivers.removal import remove_trees
 from dacha.userns import launcher, outer
 
 
@@ -73,6 +74,7 @@ def sweep() -> None:
         connection.close()
     for orphan in set(directories) - known:
         staging.move_to_trash(f"{base}/{orphan}")
+    template.sweep()
     staging.sweep(delete_trees)
 
 
@@ -84,7 +86,7 @@ def delete_trees(trees: list[str]) -> None:
     def task() -> bytes:
         with launcher.launch(maps, state.any_live_pid):
             if chosen is None:
-                process.remove_tree(*trees)
+                remove_trees(trees)
             else:
                 choice.driver_of(chosen).remove(trees)
         return b""

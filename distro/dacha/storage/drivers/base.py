@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Protocol
 
-from dacha.linux import process
+from dacha.storage.drivers.removal import remove_trees
 
 
 class Stack(NamedTuple):
@@ -80,4 +80,4 @@ class Stacking:
 
     def remove(self, trees: list[str]) -> None:
         """Plain directories."""
-        process.remove_tree(*trees)
+        remove_trees(trees)

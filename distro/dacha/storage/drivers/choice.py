@@ -151,6 +151,10 @@ def driver_of(choice: Choice, wanted: Wanted | None = None) -> Driver:
         from dacha.storage.drivers.fuse import FuseOverlay
 
         return FuseOverlay(settings.program, settings.options)
+    if choice.driver == "btrfs":
+        from dacha.storage.drivers.btrfs import Btrfs
+
+        return Btrfs()
     from dacha.storage.drivers.vfs import Vfs
 
     return Vfs()

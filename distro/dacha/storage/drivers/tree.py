@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from dacha.linux import files, mounts, process
+from dacha.linux import files, mounts
 from dacha.storage import flatten
 from dacha.storage.drivers.base import Root, Stack, Unserved
+from dacha.storage.drivers.removal import remove_trees
 
 
 class TreeDriver:
@@ -43,7 +44,7 @@ class TreeDriver:
 
     def remove(self, trees: list[str]) -> None:
         """Plain directories."""
-        process.remove_tree(*trees)
+        remove_trees(trees)
 
 
 def fill(stack: Stack, path: str) -> None:

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 
 from dacha import paths
 from dacha.errors import DachaError
-from dacha.linux import child, mounts, process
+from dacha.linux import child, mounts
 from dacha.storage import marks, staging
 from dacha.storage.drivers import choice
 from dacha.storage.drivers.base import Driver, Stack
 from dacha.storage.drivers.choice import Choice, Wanted
+from dacha.storage.drivers.removal import remove_trees
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
 
@@ -47,7 +48,7 @@ def first_that_works(maps: OuterMaps, wanted: Wanted) -> Choice:
 
 def _remove(maps: OuterMaps, path: str) -> bytes:
     outer.enter(maps, None)
-    process.remove_tree(path)
+    remove_trees([path])
     return b""
 
 
