@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dacha.cli.images import format_size
+from dacha.build.progress import in_bytes
 from dacha.fast.grammar import Line
 
 
@@ -23,7 +23,7 @@ def show_info(line: Line) -> int:
 
 def _print(found: dict[str, Any]) -> None:
     store, host = found["store"], found["host"]
-    free = f"{format_size(store['freeBytes'])} free of {format_size(store['sizeBytes'])}"
+    free = f"{in_bytes(store['freeBytes'])} free of {in_bytes(store['sizeBytes'])}"
     rows = [
         ("dacha", found["version"]),
         ("host", f"Linux {host['kernel']}, {host['architecture']}, cgroups: {host['cgroups']}"),

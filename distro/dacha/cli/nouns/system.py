@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dacha.fast.grammar import FLAG, TEXT, Option, Verb
 
-SUMMARY = "The host, and dacha on it."
+SUMMARY = "The host, and dacha on it: the store, its driver, policies."
 
 VERBS = (
     Verb(
@@ -22,5 +22,13 @@ VERBS = (
             "dacha system install-policy --dry-run --module apparmor",
             "dacha system install-policy --remove",
         ),
+    ),
+    Verb(
+        "info",
+        "Show the store, its driver and why it has that, and the programs that dacha stands on.",
+        "dacha.cli.system:show_info",
+        (Option("--json", FLAG, "As JSON."),),
+        most=0,
+        examples=("dacha system info", "dacha system info --json"),
     ),
 )
