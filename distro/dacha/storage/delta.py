@@ -14,6 +14,7 @@ import os
 import stat
 
 from dacha.linux import files
+from dacha.storage import marks
 from dacha.storage.layers import Layer
 
 _COPY_BYTES = 1 << 30
@@ -124,7 +125,9 @@ class _Builder:
             target = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
             try:
                 for key in os.listxattr(source):
-                    os.setxattr(target, key, os.getxattr(source, key))
+                    # An opaque directory must not hide what is in its own layer, right below.
+                    if not key.startswith(marks.PRIVATE_XATTRS):
+                        os.setxattr(target, key, os.getxattr(source, key))
                 os.chmod(target, stat.S_IMODE(found.st_mode))
             finally:
                 os.close(target)
