@@ -84,7 +84,7 @@ def _inits(box: Box) -> list[int]:
 
 def _is_root_of(box: Box, line: bytes) -> bool:
     """Whether a line of mountinfo (proc(5)) is of a root mount that names the box: every driver's does."""
-    return line.split(b" ")[4] == b"/" and box.directory.encode() in line
+    return line.split(b" ")[4] == b"/" and box.id.encode() in line
 
 
 def _kill(pid: int) -> None:

@@ -54,7 +54,7 @@ def _store() -> dict[str, Any]:
     return {
         "root": root,
         **_driver(),
-        "fileSystem": file_system(root),
+        "fileSystem": mountinfo.kind_at(root),
         "sizeBytes": system.f_blocks * system.f_frsize,
         "freeBytes": system.f_bavail * system.f_frsize,
         "images": images,
@@ -70,13 +70,6 @@ def _driver() -> dict[str, str]:
     except DachaError as error:
         return {"driver": "", "reason": "", "error": str(error), "hint": error.hint}
     return {"driver": found.driver, "reason": found.reason, "cost": choice.COSTS[found.driver]}
-
-
-def file_system(path: str) -> str:
-    """The kind of file system that a directory lies on, as mount(8) calls it."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        mount = mountinfo.holding(mountinfo.parse(file.read()), os.path.realpath(path))
-    return mount.fstype if mount else "unknown"
 
 
 def _programs() -> dict[str, dict[str, str] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 
@@ -46,6 +47,13 @@ def holding(mounts: list[MountPoint], path: str) -> MountPoint | None:
         if is_above and (best is None or len(prefix) >= len(best.target.rstrip("/"))):
             best = each
     return best
+
+
+def kind_at(path: str) -> str:
+    """The kind of file system that a path lies on, as mount(8) calls it; "unknown" where that is hidden."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        mount = holding(parse(file.read()), os.path.realpath(path))
+    return "unknown" if mount is None else mount.fstype
 
 
 def _unescape(text: str) -> str:

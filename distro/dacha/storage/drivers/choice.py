@@ -155,6 +155,10 @@ def driver_of(choice: Choice, wanted: Wanted | None = None) -> Driver:
         from dacha.storage.drivers.btrfs import Btrfs
 
         return Btrfs()
+    if choice.driver == "zfs":
+        from dacha.storage.drivers.zfs import Zfs
+
+        return Zfs()
     from dacha.storage.drivers.vfs import Vfs
 
     return Vfs()

@@ -14,14 +14,16 @@ from collections.abc import Iterator
 
 from dacha import paths
 from dacha.errors import DachaError
-from dacha.linux import child, mounts
+from dacha.linux import child, mountinfo, mounts
 from dacha.storage import marks, staging
-from dacha.storage.drivers import choice
+from dacha.storage.drivers import choice, zfs
 from dacha.storage.drivers.base import Driver, Stack
 from dacha.storage.drivers.choice import Choice, Wanted
 from dacha.storage.drivers.removal import remove_trees
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
+
+_ELSEWHERE = "the store lies on"  # nobody misses there what another file system has
 
 
 def first_that_works(maps: OuterMaps, wanted: Wanted) -> Choice:
@@ -40,7 +42,8 @@ def first_that_works(maps: OuterMaps, wanted: Wanted) -> Choice:
     if wanted.name:
         reason = f"{wanted.by} asks for '{wanted.name}'"
     elif failures:
-        reason = "; ".join(f"{name} does not work here: {why}" for name, why in failures)
+        told = [(name, why) for name, why in failures if not why.startswith(_ELSEWHERE)]
+        reason = "; ".join(f"{name} does not work here: {why}" for name, why in told)
     else:
         reason = "it works here, and is the fastest"
     return Choice(driver, form, reason.replace("\n", " "))
@@ -57,7 +60,7 @@ def _try_all(maps: OuterMaps, wanted: Wanted, place: str) -> tuple[str, str, lis
     form = _make_layers(place, maps.first)
     failures: list[tuple[str, str]] = []
     for name in wanted.drivers:
-        if why := _unsuited(name, maps, form):
+        if why := _unsuited(name, maps, form, place):
             failures.append((name, why))
             continue
         try:
@@ -77,10 +80,17 @@ def _cause(error: DachaError) -> str:
     return cause.strerror or str(cause) if isinstance(cause, OSError) else str(error)
 
 
-def _unsuited(name: str, maps: OuterMaps, form: str) -> str:
+def _unsuited(name: str, maps: OuterMaps, form: str, place: str) -> str:
     """Why a driver need not be tried."""
+    kind = mountinfo.kind_at(place)
     if name == "overlay" and form != marks.KERNEL:
         return "this file system does not take its marks for what is removed"
+    if name == "btrfs" and kind != "btrfs":
+        return f"{_ELSEWHERE} {kind}"
+    if name == "zfs" and kind not in zfs.KINDS:
+        return f"{_ELSEWHERE} {kind}"
+    if name == "zfs" and not maps.is_initial:
+        return "it is for root"
     return ""
 
 
@@ -115,9 +125,14 @@ def try_driver(driver: Driver, place: str, name: str, owner: int) -> None:
     target = f"{place}/merged-{name}"
     for path in (stack.path, target):
         os.mkdir(path, 0o755)
-    with _mounted(driver, stack, target):
-        _change(target, owner)
-        found = {"": sorted(os.listdir(target)), "hidden": sorted(os.listdir(f"{target}/hidden"))}
+    try:
+        with _mounted(driver, stack, target):
+            _change(target, owner)
+            found = {"": sorted(os.listdir(target)), "hidden": sorted(os.listdir(f"{target}/hidden"))}
+    finally:
+        templates = f"{place}/flat"
+        made = [f"{templates}/{key}" for key in os.listdir(templates)] if os.path.isdir(templates) else []
+        driver.remove([stack.path, *made])
     if found != {"": ["changed", "hidden"], "hidden": ["new"]}:
         raise DachaError("what is removed comes back")
 
