@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from tests.lib import storage_image
-from tests.lib.dacha import Dacha
-from tests.lib.ordinary_user import OrdinaryUser
 from tests.lib.storage_image import TOP, Manifest
 
-Installation = Dacha | OrdinaryUser
+
+class Installation(Protocol):
+    """A dacha to try: of whoever runs the tests, of another user, or in a namespace."""
+
+    def run(self, *args: str, check: bool = False) -> subprocess.CompletedProcess[bytes]:
+        """Run `dacha ARGS`."""
 
 
 def load(installation: Installation, layout: Path, driver: str) -> None:
@@ -32,18 +38,21 @@ def pid_of(installation: Installation, box: str) -> int:
     return int(found["pid"])
 
 
-def check_tree(installation: Installation, expected: Manifest, prefix: list[str] | None = None) -> None:
-    """A box shows what umoci has unpacked."""
+def check_tree(installation: Installation, expected: Manifest, *, is_exact: bool = True) -> None:
+    """A box shows what umoci has unpacked; not `is_exact`: without nanoseconds and holes."""
     installation.run("create", "shown", "--image", "everything", check=True)
     installation.run("start", "shown", check=True)
-    found = storage_image.read_manifest(prefix or [], "--box", str(pid_of(installation, "shown")), f"/{TOP}")
+    found = storage_image.read_manifest([], "--box", str(pid_of(installation, "shown")), f"/{TOP}")
     assert not set(found) ^ set(expected), sorted(set(found) ^ set(expected))
+    for manifest in (found, expected := copy.deepcopy(expected)):
+        for facts in manifest.values():
+            facts["mtime"] //= 1 if is_exact else 1_000_000_000
     for path, facts in expected.items():
         assert found[path] == facts, f"{path}: {found[path]} is not {facts}"
     command = f"stat -c '%b %s' /{TOP}/sparse"
     blocks, size = installation.run("run", "shown", "--", "sh", "-c", command, check=True).stdout.split()
     assert int(size) == (1 << 20) + 3
-    assert int(blocks) * 512 < int(size) / 4
+    assert int(blocks) * 512 < int(size) / 4 or not is_exact
     installation.run("rm", "--force", "shown", check=True)
 
 
@@ -62,7 +71,7 @@ printf 'visitor:x:4000:4000::/:/bin/sh\\n' >> /etc/passwd
 """
 _LOOK = f"""
 cd /{TOP}
-tail -n 1 plain; ls hiding changed moved 2>&1; stat -c '%a %u:%g %h' set-uid sub linked
+tail -n 1 plain; ls hiding changed moved 2>&1; stat -c '%a %u:%g' set-uid sub; stat -c %h linked
 ls /etc/motd 2>&1; cat /etc/hosts
 grep -c visitor /etc/passwd; grep -c "^$1:" /etc/passwd
 """
@@ -73,9 +82,9 @@ own
 
 moved:
 inside
-4711 12:34 1
-750 77:88 2
-644 0:0 2
+4711 12:34
+750 77:88
+2
 ls: /etc/motd: No such file or directory
 mine
 1

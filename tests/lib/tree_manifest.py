@@ -62,7 +62,7 @@ def main(words: list[str]) -> None:
     if words[0] == "--box":
         pidfd = os.pidfd_open(int(words[1]))
         kinds = namespaces.NEWNS
-        if os.geteuid() != 0:
+        if namespaces.inode(words[1], "user") != namespaces.inode("self", "user"):
             kinds |= namespaces.NEWUSER
         namespaces.setns(pidfd, kinds)
         os.setresgid(0, 0, 0)
