@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 
-KERNEL, FILES = "kernel", "files"
+KERNEL, FILES = FORMS = ("kernel", "files")
 
 PREFIX = ".wh."
 OPAQUE_FILE = ".wh..wh..opq"

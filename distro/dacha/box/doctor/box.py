@@ -49,7 +49,7 @@ def _upper(host: Host) -> Verdict:
     patient = _patient(host)
     if patient.box is None:
         return noted(_UNKNOWN)
-    if not os.path.lexists(f"{host.store}/{patient.box.directory}/upper"):
+    if not os.path.lexists(f"{host.store}/{patient.box.directory}/{patient.own}"):
         return passed("comes with its first start")
     trial = host.answers.trial("box upper")
     if not trial.was_done:

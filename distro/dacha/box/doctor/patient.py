@@ -14,6 +14,7 @@ from dacha.errors import BoxNotFoundError, DachaError
 from dacha.linux.account import Account
 from dacha.linux.probe import Steps
 from dacha.storage import database, images, layers
+from dacha.storage.drivers import choice
 from dacha.userns import outer
 
 
@@ -29,13 +30,15 @@ class Patient(NamedTuple):
     lowers: tuple[str, ...] = ()  # its image's layers as it stacks them, relative to the store
     shells: tuple[str, ...] = ()  # which would do, the user's own first
     root: int = 0  # its root as H has it
+    own: str = "upper"  # what the storage driver calls its own files
 
     def steps(self) -> Steps:
         """What can only be seen in H."""
         if self.box is None:
             return iter(())
-        upper = f"{self.box.directory}/upper"
-        return trials.look_into_box(paths.data_root(), upper, self.lowers, self.shells)
+        lowers = self.lowers if self.own == "upper" else ()  # a whole tree hides them
+        own = f"{self.box.directory}/{self.own}"
+        return trials.look_into_box(paths.data_root(), own, lowers, self.shells)
 
 
 def call(name: str, account: Account) -> Patient:
@@ -76,4 +79,13 @@ def call(name: str, account: Account) -> Patient:
         lowers=lowers,
         shells=tuple(dict.fromkeys((account.shell, "/bin/bash", "/bin/sh"))),
         root=root,
+        own=_own_files(),
     )
+
+
+def _own_files() -> str:
+    try:
+        chosen = choice.recorded()
+        return choice.driver_of(chosen).own if chosen else "upper"
+    except DachaError:
+        return "upper"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from dacha.box.doctor.base import Check, Verdict, failed, noted, passed, warned
 from dacha.box.doctor.host import Host, Place, Trial
@@ -42,7 +43,7 @@ _FULL_INODES, _SCARCE_INODES = 1000, 50_000
 _SILENT = "does not answer: a file server that is gone?"
 
 
-def _elsewhere(host: Host) -> str:
+def elsewhere(host: Host) -> str:
     """How the store comes to lie on another disk."""
     if host.is_root:
         return f"mount a local file system (ext4, xfs, btrfs) at {host.store}"
@@ -52,7 +53,7 @@ def _elsewhere(host: Host) -> str:
 def _directory(host: Host) -> Verdict:
     place = host.answers.place("store")
     if place is None:
-        return failed(f"{host.store} {_SILENT}", _elsewhere(host))
+        return failed(f"{host.store} {_SILENT}", elsewhere(host))
     if place.flags & os.ST_RDONLY:
         return failed(f"{place.path} is read-only", _remount(host, place, "rw"))
     if place.exists and not place.is_directory:
@@ -69,7 +70,7 @@ def _directory(host: Host) -> Verdict:
         return passed(f"{place.path} comes with the first image")
     trial = host.answers.trial("directory")
     if trial.was_done and trial.error and not _is_full(place):  # which is a line of its own
-        return failed(f"{place.path}: {trial.error}", _elsewhere(host))
+        return failed(f"{place.path}: {trial.error}", elsewhere(host))
     return passed(place.path)
 
 
@@ -85,22 +86,20 @@ def _remount(host: Host, place: Place, option: str) -> str:
 def _file_system(host: Host) -> Verdict:
     place = host.answers.place("store")
     if place is None:
-        return failed(_SILENT, _elsewhere(host))
+        return failed(_SILENT, elsewhere(host))
     mount = host.mount_of(place)
     if mount is None:
         return warned("is not known", cost="nothing can be said about it")
     detail = f"{mount.fstype} at {mount.target}"
     if mount.fstype in _NETWORK:
-        return warned(f"{detail}, on the network", _elsewhere(host))
+        return warned(f"{detail}, on the network", elsewhere(host))
     if mount.fstype in _WEAK:
-        return failed(
-            detail, _elsewhere(host), cost="it cannot hold the owners and modes of an image's files"
-        )
+        return failed(detail, elsewhere(host), cost="it cannot hold the owners and modes of an image's files")
     if mount.fstype == "overlay":
-        return failed(detail, _elsewhere(host), cost="a box's changes cannot lie on another overlayfs")
+        return warned(detail, elsewhere(host), cost="boxes stand on fuse-overlayfs there, or are copies")
     if mount.fstype in ("tmpfs", "ramfs"):
         return warned(
-            f"{detail}, in memory", _elsewhere(host), cost="boxes and images are gone after a reboot"
+            f"{detail}, in memory", elsewhere(host), cost="boxes and images are gone after a reboot"
         )
     return passed(detail)
 
@@ -116,51 +115,44 @@ def _options(host: Host) -> Verdict:
     return passed("nothing is forbidden")
 
 
-def _tried(host: Host, name: str, works: str) -> Verdict:
+def _tried(host: Host, name: str, works: str, refused: Callable[[str, str], Verdict]) -> Verdict:
     trial = host.answers.trial(name)
     if trial.works:
         return passed(works)
     if not trial.was_done:
-        return noted(_why_not_tried(host))
-    return failed(trial.error, _elsewhere(host))
+        return noted(not_tried(host))
+    return refused(trial.error, elsewhere(host))
 
 
-def _why_not_tried(host: Host) -> str:
+def not_tried(host: Host) -> str:
+    """Why something is not known."""
     directory: Trial = host.answers.trial("directory")
     return f"could not be tried: {directory.error}" if directory.error else "could not be tried"
 
 
 def _entry_types(host: Host) -> Verdict:
-    return _tried(host, "d_type", "directories say what is in them")
+    return _tried(host, "d_type", "directories say what is in them", warned)
 
 
 def _xattrs(host: Host) -> Verdict:
-    return _tried(host, "xattr", "can be set")
+    return _tried(host, "xattr", "can be set", warned)
 
 
 def _owners(host: Host) -> Verdict:
-    return _tried(host, "chown", "files can belong to your subordinate ids")
-
-
-def _overlay(host: Host) -> Verdict:
-    verdict = _tried(host, "overlay", "can be mounted, written and emptied")
-    module = "modprobe overlay"
-    if verdict.status == "fail" and "overlay" not in (host.read("/proc/filesystems") or "overlay"):
-        return failed(f"{verdict.detail}: this kernel has it not loaded", host.sudo(module))
-    return verdict
+    return _tried(host, "chown", "files can belong to your subordinate ids", failed)
 
 
 def _reflinks(host: Host) -> Verdict:
     trial = host.answers.trial("reflink")
     if trial.works:
         return passed("copies share their blocks")
-    return noted("none: copies take their full space") if trial.was_done else noted(_why_not_tried(host))
+    return noted("none: copies take their full space") if trial.was_done else noted(not_tried(host))
 
 
 def _space(host: Host) -> Verdict:
     place = host.answers.place("store")
     if place is None:
-        return failed(_SILENT, _elsewhere(host))
+        return failed(_SILENT, elsewhere(host))
     detail = f"{_size(place.free_bytes)} free of {_size(place.size_bytes)}"
     if place.free_bytes < _FULL_BYTES:
         return failed(
@@ -172,7 +164,7 @@ def _space(host: Host) -> Verdict:
 def _inodes(host: Host) -> Verdict:
     place = host.answers.place("store")
     if place is None:
-        return failed(_SILENT, _elsewhere(host))
+        return failed(_SILENT, elsewhere(host))
     if not place.inodes:
         return passed("as many as there is space")
     detail = f"{place.free_inodes} free of {place.inodes}"
@@ -221,17 +213,15 @@ CHECKS = (
         "store",
         "d_type",
         "Whether directories say which kind each entry is; old XFS does not.",
-        "overlayfs shows files in boxes that were removed",
+        "the kernel's overlayfs cannot be used: boxes stand on fuse-overlayfs, or are copies",
         _entry_types,
-        stops=True,
     ),
     Check(
         "store",
         "user xattrs",
         "Whether files can have extended attributes, in which overlayfs keeps its marks.",
-        "no box can start",
+        "boxes stand on fuse-overlayfs, or are copies; attributes of images' files are lost",
         _xattrs,
-        stops=True,
     ),
     Check(
         "store",
@@ -239,14 +229,6 @@ CHECKS = (
         "Whether files can be given to your subordinate ids.",
         "no image can be unpacked",
         _owners,
-        stops=True,
-    ),
-    Check(
-        "store",
-        "overlayfs",
-        "A stack of layers is mounted on the store's file system, in a namespace of yours, and changed.",
-        "no box can start",
-        _overlay,
         stops=True,
     ),
     Check("store", "reflinks", "Whether copies of a file can share its blocks.", "", _reflinks),

@@ -8,6 +8,7 @@ the top of the store, which every start reads.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from dacha import paths
@@ -33,7 +34,7 @@ COSTS = {
     "zfs": "the first box of an image takes longer, and as much space again as its layers",
     "vfs": "each box is a copy of its image: creating takes seconds, and space unless copies share blocks",
 }
-_FILE = "driver"
+FILE = "driver"
 _FIRST_LINE = "dacha storage driver 1"
 
 
@@ -62,19 +63,19 @@ class Wanted(NamedTuple):
 class WrongDriverError(DachaError):
     """A driver was asked for that is not the store's."""
 
-    def __init__(self, wanted: Wanted, found: str) -> None:
+    def __init__(self, wanted: Wanted, found: str, store: str) -> None:
         super().__init__(
-            f"{wanted.by} asks for the storage driver '{wanted.name}', but the store {paths.data_root()} has"
+            f"{wanted.by} asks for the storage driver '{wanted.name}', but the store {store} has"
             f" images made with '{found}'",
             hint="take that back, use another store (XDG_DATA_HOME), or empty this one:"
             " dacha rm --all && dacha image rm --all",
         )
 
 
-def wanted_driver() -> Wanted:
+def wanted_driver(environment: Mapping[str, str] = os.environ) -> Wanted:
     """What the environment asks for. Raises DachaError for a driver that does not exist."""
     for variable in ("DACHA_STORAGE_DRIVER", "STORAGE_DRIVER"):
-        name = os.environ.get(variable, "")
+        name = environment.get(variable, "")
         if name:
             return _known(Wanted(name, variable))
     return Wanted("", "")
@@ -91,17 +92,21 @@ def _known(wanted: Wanted) -> Wanted:
 
 def recorded() -> Choice | None:
     """The choice of this store, or None where there is none yet. Raises DachaError for a damaged file."""
-    path = f"{paths.data_root()}/{_FILE}"
+    store = paths.data_root()
     try:
-        with open(path, encoding="utf-8") as file:
-            first, *fields = file.read().splitlines()
-        if first == _FIRST_LINE and fields[0] in ORDER:
-            return Choice(*fields[:3])
+        with open(f"{store}/{FILE}", encoding="utf-8", errors="replace") as file:
+            return parse(file.read(), store)
     except FileNotFoundError:
         return None
-    except (ValueError, IndexError, TypeError):
-        pass
-    raise DachaError(f"{path} is damaged, or of a newer dacha", hint=f"rm {path} has the driver chosen anew")
+
+
+def parse(text: str, store: str) -> Choice:
+    """Read what the file of a store says. Raises DachaError if it is none of ours."""
+    first, *fields = [*text.splitlines(), ""]
+    if first == _FIRST_LINE and len(fields) > 3 and fields[0] in ORDER and fields[1] in marks.FORMS:
+        return Choice(*fields[:3])
+    path = f"{store}/{FILE}"
+    raise DachaError(f"{path} is damaged, or of a newer dacha", hint=f"have it chosen anew: rm {path}")
 
 
 def choose(maps: OuterMaps) -> Choice:
@@ -114,18 +119,18 @@ def choose(maps: OuterMaps) -> Choice:
         return found
     root = paths.data_root()
     os.makedirs(root, mode=0o700, exist_ok=True)
-    with FileLock(f"{root}/{_FILE}.lock"):
+    with FileLock(f"{root}/{FILE}.lock"):
         found = recorded()  # somebody else may have chosen meanwhile
         if found is not None:
             if found.driver in wanted.drivers:
                 return found
             if not _is_empty():
-                raise WrongDriverError(wanted, found.driver)
+                raise WrongDriverError(wanted, found.driver, root)
         from dacha.storage.drivers import trial
 
         chosen = trial.first_that_works(maps, wanted)
         text = "\n".join((_FIRST_LINE, *chosen)) + "\n"
-        files.replace_file(f"{root}/{_FILE}", text.encode())
+        files.replace_file(f"{root}/{FILE}", text.encode())
     return chosen
 
 
