@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dacha import paths
 from dacha.box import definition, remove, start
 from dacha.box.definition import Box, BoxExistsError, Volume
+from dacha.build.progress import Progress
 from dacha.engine import state
 from dacha.errors import DachaError
 from dacha.linux import account, child
@@ -35,7 +36,7 @@ class Request(NamedTuple):
     volumes: tuple[Volume, ...] = ()
 
 
-def create(request: Request, image: Image | None = None) -> Box:
+def create(request: Request, image: Image | None = None, progress: Progress | None = None) -> Box:
     """Create a box of an image that is in the store.
 
     Raises BoxExistsError and UsageError, and has changed nothing then.
@@ -58,6 +59,10 @@ def create(request: Request, image: Image | None = None) -> Box:
             definition.insert(connection, box)
         chosen = choice.choose(maps)
         if choice.has_trees(chosen):
+            if progress is not None:
+                progress.step(
+                    f"making the box's own copy of the image (the store's driver is {chosen.driver})"
+                )
             _make_tree(box, chosen, layers.of_image(connection, found.id), caller, maps)
     finally:
         connection.close()

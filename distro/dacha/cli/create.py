@@ -113,7 +113,10 @@ def _create(request: Request, wanted: Platform | None = None, *, quiet: bool = F
         request = request._replace(image=name)
     elif wanted is None:
         _tell_of_emulation(image)
-    return create(request, image)
+    from dacha.cli.progress import show_progress
+
+    with show_progress(quiet=quiet) as progress:
+        return create(request, image, progress)
 
 
 def _tell_of_emulation(image: Image) -> None:

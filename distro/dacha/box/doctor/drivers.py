@@ -28,9 +28,9 @@ def _driver(host: Host) -> Verdict:
     if chosen is None:
         return _future(host)
     if chosen.driver == "fuse-overlayfs":
-        return _without_fuse(host) or noted(chosen.driver, cost=choice.COSTS[chosen.driver])
+        return _without_fuse(host) or noted(f"{chosen.driver}: {choice.COSTS[chosen.driver]}")
     if chosen.driver == "vfs" and not host.answers.trial("reflink").works:
-        return warned(f"vfs: {chosen.reason}", elsewhere(host), cost=choice.COSTS["vfs"])
+        return warned(f"vfs, since {chosen.reason}", elsewhere(host), cost=choice.COSTS["vfs"])
     if chosen.driver == "btrfs":
         return _btrfs(host)
     return passed(chosen.driver)
@@ -45,7 +45,7 @@ def _future(host: Host) -> Verdict:
         return noted(f"{_COMES}: {not_tried(host)}")
     lack = _without_fuse(host)
     if lack is None:
-        return noted(f"fuse-overlayfs {_COMES}", cost=choice.COSTS["fuse-overlayfs"])
+        return noted(f"fuse-overlayfs {_COMES}: {choice.COSTS['fuse-overlayfs']}")
     return warned(f"vfs {_COMES}; {lack.detail}", lack.fix, cost=choice.COSTS["vfs"])
 
 

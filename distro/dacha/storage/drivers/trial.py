@@ -11,6 +11,7 @@ import marshal
 import os
 import stat
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from dacha import paths
 from dacha.errors import DachaError
@@ -22,6 +23,15 @@ from dacha.storage.drivers.choice import Choice, Wanted
 from dacha.storage.drivers.removal import remove_trees
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
+
+
+class Failure(NamedTuple):
+    """What was wrong with a driver."""
+
+    driver: str
+    why: str
+    hint: str = ""
+
 
 _ELSEWHERE = "the store lies on"  # nobody misses there what another file system has
 
@@ -36,17 +46,26 @@ def first_that_works(maps: OuterMaps, wanted: Wanted) -> Choice:
         report = child.run_in_child(lambda: marshal.dumps(_try_all(maps, wanted, place)))
     driver, form, failures = marshal.loads(report)  # noqa: S302  (our own child wrote it)
     if not driver:
-        reasons = "; ".join(f"{name}: {why}" for name, why in failures)
-        asked = f" ({wanted.by} asks for '{wanted.name}')" if wanted.name else ""
-        raise DachaError(f"no storage driver works in {paths.data_root()}{asked}: {reasons}")
+        raise _none_works(wanted, [Failure(*each) for each in failures])
+    told = [
+        f"{name} does not work here: {why}" for name, why, _ in failures if not why.startswith(_ELSEWHERE)
+    ]
     if wanted.name:
         reason = f"{wanted.by} asks for '{wanted.name}'"
-    elif failures:
-        told = [(name, why) for name, why in failures if not why.startswith(_ELSEWHERE)]
-        reason = "; ".join(f"{name} does not work here: {why}" for name, why in told)
     else:
-        reason = "it works here, and is the fastest"
+        reason = "; ".join(told) or "it works here, and is the fastest"
     return Choice(driver, form, reason.replace("\n", " "))
+
+
+def _none_works(wanted: Wanted, failures: list[Failure]) -> DachaError:
+    asked = f", which {wanted.by} asks for" if wanted.name else ""
+    reasons = "; ".join(f"{each.driver}: {each.why}" for each in failures)
+    hint = next((each.hint for each in failures if each.hint), "")
+    if len(failures) == 1:
+        name, why, _ = failures[0]
+        what = f"the storage driver '{name}'{asked}, does not work in {paths.data_root()}"
+        return DachaError(f"{what}: {why}", hint=hint)
+    return DachaError(f"no storage driver{asked}, works in {paths.data_root()}: {reasons}", hint=hint)
 
 
 def _remove(maps: OuterMaps, path: str) -> bytes:
@@ -55,29 +74,31 @@ def _remove(maps: OuterMaps, path: str) -> bytes:
     return b""
 
 
-def _try_all(maps: OuterMaps, wanted: Wanted, place: str) -> tuple[str, str, list[tuple[str, str]]]:
+def _try_all(maps: OuterMaps, wanted: Wanted, place: str) -> tuple[str, str, list[tuple[str, str, str]]]:
     outer.enter(maps, None)
     form = _make_layers(place, maps.first)
-    failures: list[tuple[str, str]] = []
+    failures: list[tuple[str, str, str]] = []
     for name in wanted.drivers:
         if why := _unsuited(name, maps, form, place):
-            failures.append((name, why))
+            failures.append((name, why, ""))
             continue
         try:
             try_driver(choice.driver_of(Choice(name, form, ""), wanted), place, name, maps.first)
         except DachaError as error:
-            failures.append((name, _cause(error)))
+            failures.append((name, _cause(error, name), error.hint))
         except OSError as error:
-            failures.append((name, error.strerror or str(error)))
+            failures.append((name, error.strerror or str(error), ""))
         else:
             return name, form, failures
     return "", form, failures
 
 
-def _cause(error: DachaError) -> str:
-    """The system's own words where they are the reason, else the driver's."""
+def _cause(error: DachaError, driver: str) -> str:
+    """What is to be said of a failure: of the kernel's overlayfs, only what the kernel says."""
     cause = error.__cause__
-    return cause.strerror or str(cause) if isinstance(cause, OSError) else str(error)
+    if driver == "overlay" and isinstance(cause, OSError):
+        return cause.strerror or str(cause)
+    return str(error)
 
 
 def _unsuited(name: str, maps: OuterMaps, form: str, place: str) -> str:
