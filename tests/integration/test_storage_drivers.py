@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +56,41 @@ def test_changes_last_and_stay_in_their_box(installation: Dacha) -> None:
 
 def test_nothing_is_left_of_a_box(installation: Dacha) -> None:
     driver_checks.check_nothing_is_left(installation)
+
+
+def test_a_copy_that_was_cut_short_is_made_anew(layout: Path) -> None:
+    """`kill -9` while a box's own tree grows: the box is there, and its first start makes the tree."""
+    dacha = Dacha(env={"DACHA_STORAGE_DRIVER": "vfs"})
+    try:
+        driver_checks.load(dacha, layout, "vfs")
+        boxes = dacha.data / "containers" / "dacha" / "boxes"
+        command = [str(dacha.executable), "create", "cut", "--image", "everything"]
+        creating = subprocess.Popen(command, env=dacha.env, start_new_session=True, stdout=subprocess.PIPE)
+        with creating:
+            assert driver_checks.wait_until(lambda: any(boxes.glob("*/root~")))
+            os.killpg(creating.pid, signal.SIGKILL)
+        assert [path.name for path in boxes.glob("*/*")] == ["root~"]
+        looked = dacha.run("run", "cut", "--", "ls", f"/{storage_image.TOP}/large", "/bin/sh", check=True)
+        assert looked.stdout == f"/bin/sh\n/{storage_image.TOP}/large\n".encode()
+        assert not list(boxes.glob("*/root~"))
+    finally:
+        dacha.close()
+
+
+def test_another_driver_is_refused_while_there_are_images(layout: Path) -> None:
+    dacha = Dacha(env={"DACHA_STORAGE_DRIVER": "vfs"})
+    try:
+        driver_checks.load(dacha, layout, "vfs")
+        refused = dacha.run(
+            "create", "never", "--image", "everything", env={"DACHA_STORAGE_DRIVER": "overlay"}
+        )
+        assert refused.returncode == 125
+        assert b"asks for the storage driver 'overlay'" in refused.stderr
+        assert b"has images made with 'vfs'" in refused.stderr
+        assert b"doctor: store, driver: " in refused.stderr
+        assert dacha.run("list", "--quiet", check=True).stdout == b""
+        dacha.run("image", "rm", "--all", check=True)
+        found = dacha.run("system", "info", "--json", env={"DACHA_STORAGE_DRIVER": "overlay"}, check=True)
+        assert json.loads(found.stdout)["store"]["driver"] == "overlay"
+    finally:
+        dacha.close()

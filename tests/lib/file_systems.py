@@ -55,6 +55,16 @@ def bindfs(target: Path) -> Iterator[None]:
 
 
 @contextmanager
+def tmpfs(target: Path, *, size: str) -> Iterator[None]:
+    """A small one."""
+    _run("mount", "-t", "tmpfs", "-o", f"size={size}", "small", target)
+    try:
+        yield
+    finally:
+        _run("umount", target)
+
+
+@contextmanager
 def overlay(target: Path) -> Iterator[None]:
     """Another overlayfs, as a container's own root is: it takes no marks of what is removed."""
     base = Path(tempfile.mkdtemp(prefix="overlay-", dir="/var/tmp"))

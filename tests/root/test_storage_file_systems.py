@@ -158,3 +158,19 @@ def test_btrfs_is_not_chosen_where_overlay_works(users_image: tuple[Path, Manife
             user.run("rm", "--all", "--force", check=True)
     finally:
         user.close()
+
+
+def test_a_copy_that_does_not_fit_leaves_no_box(users_image: tuple[Path, Manifest]) -> None:
+    user = FuseUser()
+    try:
+        user.env["DACHA_STORAGE_DRIVER"] = "vfs"
+        with file_systems.tmpfs(user.data, size="45m"):
+            os.chown(user.data, user.uid, user.gid)
+            driver_checks.load(user, users_image[0], "vfs")
+            refused = user.run("create", "fat", "--image", "everything")
+            assert refused.returncode == 125
+            assert b"No space left on device" in refused.stderr
+            assert user.run("list", "--quiet", check=True).stdout == b""
+            assert _stores_leftovers(user) == []
+    finally:
+        user.close()

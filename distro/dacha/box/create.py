@@ -48,6 +48,7 @@ def create(request: Request, image: Image | None = None, progress: Progress | No
     if not os.path.isdir(caller.home):
         raise DachaError(f"the home directory {caller.home} does not exist", hint="create it, or set HOME")
     maps = outer.outer_maps(caller)
+    chosen = choice.choose(maps)
     connection = database.open_database()
     try:
         found = image or images.get(connection, request.image)
@@ -57,7 +58,6 @@ def create(request: Request, image: Image | None = None, progress: Progress | No
         box = definition.new(request.name, found.id, request.image, request.hostname, request.volumes)
         with database.transaction(connection):
             definition.insert(connection, box)
-        chosen = choice.choose(maps)
         if choice.has_trees(chosen):
             if progress is not None:
                 progress.step(
@@ -81,8 +81,11 @@ def _make_tree(box: Box, chosen: Choice, box_layers: list[Layer], caller: Accoun
         try:
             os.makedirs(box.path, mode=0o700, exist_ok=True)
             child.run_in_child(task)
-        except BaseException:
-            remove.remove_locked(box)
+        except BaseException as error:
+            try:
+                remove.remove_half_made(box)
+            except DachaError as another:
+                raise DachaError(f"{error}; and cleaning up failed: {another}", hint=another.hint) from error
             raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 
 from dacha import paths
 from dacha.box import definition, stop
@@ -38,28 +37,31 @@ def remove(name: str, *, force: bool = False) -> None:
             if state.is_running(name) and not force:
                 raise BoxRunningError(name)
             stop.stop_locked(box.id, name, grace_s=0)
-            _forget(connection, box)
+            with database.transaction(connection):
+                definition.delete(connection, box)
         finally:
             connection.close()
+        if os.path.isdir(box.path):
+            staging.move_to_trash(box.path)
         os.unlink(lock_box(name).path)
     sweep()
 
 
-def remove_locked(box: Box) -> None:
-    """Remove a box that has never run, for who holds its lock."""
-    connection = database.open_database()
-    try:
-        _forget(connection, box)
-    finally:
-        connection.close()
-    sweep()
+def remove_half_made(box: Box) -> None:
+    """Remove a box that could not be made, for who holds its lock.
 
-
-def _forget(connection: sqlite3.Connection, box: Box) -> None:
-    with database.transaction(connection):
-        definition.delete(connection, box)
+    Its files first: they may be what has filled the disk, on which the database could not be
+    written. A box without files is not broken, its next start would make them.
+    """
     if os.path.isdir(box.path):
         staging.move_to_trash(box.path)
+    sweep()
+    connection = database.open_database()
+    try:
+        with database.transaction(connection):
+            definition.delete(connection, box)
+    finally:
+        connection.close()
 
 
 def sweep() -> None:

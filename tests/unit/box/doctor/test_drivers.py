@@ -27,7 +27,8 @@ def test_a_store_to_come_tells_what_it_will_have(host: HostMaker) -> None:
     host.answers.trials["overlay"] = refused("Invalid argument")
     host.answers.trials["/dev/fuse"] = host.answers.trials["d_type"]
     found = host.find(drivers.CHECKS, "driver")
-    assert (found.status, found.detail) == ("info", "fuse-overlayfs comes with the first image")
+    assert found.status == "info"
+    assert found.detail.startswith("fuse-overlayfs comes with the first image: ")
     host.answers.trials["/dev/fuse"] = refused("Permission denied")
     host.write("/dev/fuse")
     found = host.find(drivers.CHECKS, "driver")
