@@ -6,6 +6,9 @@
  * sudoers, for the box belongs to its user; that is no boundary inside the box. Freestanding,
  * so that one file per machine type serves every image, whatever C library that has.
  *
+ * In a box whose only id is its user's, no program can be set-uid: there it lies with mode 755,
+ * and becomes root by a user namespace (single_id.h).
+ *
  * It runs twice for each command.
  *
  *   sudo ARGS...
@@ -42,10 +45,10 @@ typedef unsigned long size;
 #if defined(__x86_64__)
 
 enum {
-    SYS_write = 1, SYS_lseek = 8, SYS_mmap = 9, SYS_clone = 56, SYS_execve = 59, SYS_fcntl = 72, SYS_chdir = 80,
+    SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_clone = 56, SYS_execve = 59, SYS_fcntl = 72, SYS_chdir = 80,
     SYS_umask = 95, SYS_getuid = 102, SYS_getgid = 104, SYS_setgroups = 116, SYS_setresuid = 117,
     SYS_setresgid = 119, SYS_prctl = 157, SYS_exit_group = 231, SYS_openat = 257, SYS_readlinkat = 267,
-    SYS_memfd_create = 319, SYS_close_range = 436,
+    SYS_unshare = 272, SYS_memfd_create = 319, SYS_close_range = 436,
 };
 
 __asm__(".globl _start\n_start: mov %rsp, %rdi\n and $-16, %rsp\n call start");
@@ -66,8 +69,8 @@ static long syscall6(long number, long a, long b, long c, long d, long e, long f
 #elif defined(__aarch64__)
 
 enum {
-    SYS_fcntl = 25, SYS_chdir = 49, SYS_openat = 56, SYS_lseek = 62, SYS_write = 64, SYS_readlinkat = 78,
-    SYS_exit_group = 94, SYS_setresuid = 147, SYS_setresgid = 149, SYS_setgroups = 159, SYS_umask = 166,
+    SYS_fcntl = 25, SYS_chdir = 49, SYS_openat = 56, SYS_close = 57, SYS_lseek = 62, SYS_read = 63, SYS_write = 64,
+    SYS_readlinkat = 78, SYS_exit_group = 94, SYS_unshare = 97, SYS_setresuid = 147, SYS_setresgid = 149, SYS_setgroups = 159, SYS_umask = 166,
     SYS_prctl = 167, SYS_getuid = 174, SYS_getgid = 176, SYS_clone = 220, SYS_execve = 221, SYS_mmap = 222,
     SYS_memfd_create = 279, SYS_close_range = 436,
 };
@@ -102,7 +105,7 @@ static long syscall6(long number, long a, long b, long c, long d, long e, long f
 
 enum { /* from the kernel's headers, the same on both machine types */
     EPERM = 1, ENOENT = 2, E2BIG = 7, ENOEXEC = 8, ENOMEM = 12, EACCES = 13, ENOTDIR = 20, EINVAL = 22,
-    ETXTBSY = 26, ENAMETOOLONG = 36, ELOOP = 40,
+    ETXTBSY = 26, ENOSPC = 28, ENAMETOOLONG = 36, ELOOP = 40,
     O_RDWR = 2, F_GETFD = 1, SEEK_END = 2, PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32,
     PR_GET_NO_NEW_PRIVS = 39, MFD_NOEXEC_SEAL = 8, SIGCHLD = 17, AT_FDCWD = -100,
 };
@@ -150,6 +153,7 @@ static const char *reason(long error)
     case ENOTDIR: return "Not a directory";
     case EINVAL: return "Invalid argument";
     case ETXTBSY: return "Text file busy";
+    case ENOSPC: return "No space left on device"; /* of namespaces: user.max_user_namespaces */
     case ENAMETOOLONG: return "File name too long";
     case ELOOP: return "Too many levels of symbolic links";
     }
@@ -193,17 +197,24 @@ static void *allocate(size bytes)
     return map(bytes, MAP_ANONYMOUS, -1);
 }
 
-/* NAME=NUMBER, in new memory. */
-static char *number_variable(const char *name, unsigned long number)
+/* Write a number; the place behind it. */
+static char *put_number(char *end, unsigned long number)
 {
-    char *text = allocate(64), *end = text;
     unsigned long unit = 1;
-    while (*name)
-        *end++ = *name++;
     while (number / unit >= 10)
         unit *= 10;
     for (; unit; unit /= 10)
         *end++ = '0' + number / unit % 10;
+    return end;
+}
+
+/* NAME=NUMBER, in new memory. */
+static char *number_variable(const char *name, unsigned long number)
+{
+    char *text = allocate(64), *end = text;
+    while (*name)
+        *end++ = *name++;
+    put_number(end, number);
     return text;
 }
 
@@ -322,6 +333,8 @@ static _Noreturn void run(char *program, char **argv, char **env)
     fail("unable to execute ", program, error);
 }
 
+#include "single_id.h"
+
 static _Noreturn void become(int argc, char **argv, char **env)
 {
     failure_code = 126;
@@ -352,14 +365,18 @@ static _Noreturn void become(int argc, char **argv, char **env)
     if (name)
         command[0] = name;
     unsigned int uid = number_of(argv[2]), gid = number_of(argv[3]);
-    if (!equal(argv[4], "-"))
-        set_groups(argv[4]);
-    long error = CALL3(setresgid, gid, gid, gid);
-    if (error)
-        fail("unable to change to runas gid ", argv[3], error);
-    error = CALL3(setresuid, uid, uid, uid);
-    if (error)
-        fail("unable to change to runas uid ", argv[2], error);
+    if (has_single_id()) {
+        take_single_id(uid, gid);
+    } else {
+        if (!equal(argv[4], "-"))
+            set_groups(argv[4]);
+        long error = CALL3(setresgid, gid, gid, gid);
+        if (error)
+            fail("unable to change to runas gid ", argv[3], error);
+        error = CALL3(setresuid, uid, uid, uid);
+        if (error)
+            fail("unable to change to runas uid ", argv[2], error);
+    }
     if (directory)
         change_directory(directory + 1, *directory == '>');
     if (descriptors_from >= 0)
@@ -400,6 +417,10 @@ static void become_root(void)
 {
     if (CALL3(setresgid, 0, 0, 0) == 0 && CALL3(setresuid, 0, 0, 0) == 0)
         return;
+    if (has_single_id()) {
+        rename_ids(0, 0);
+        return;
+    }
     if (syscall6(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1)
         fail("cannot become root: this box forbids new privileges", "", 0);
     fail("cannot become root: this program is not set-uid root, or its file system is mounted nosuid", "", 0);

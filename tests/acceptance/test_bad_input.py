@@ -318,6 +318,7 @@ def test_damaged_state_file_is_no_state(dacha: Dacha, work: str, data: bytes) ->
     assert dacha.run("run", work, "--", "echo", "up", check=True).stdout == b"up\n"
 
 
+@pytest.mark.all_ids
 def test_box_whose_directory_is_gone_starts_afresh(dacha: Dacha, work: str) -> None:
     dacha.run("run", work, "--", "sudo", "touch", "/made", check=True)
     [details] = json.loads(dacha.run("inspect", work, check=True).stdout)
@@ -401,6 +402,7 @@ def few_programs(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.all_ids
 @pytest.mark.parametrize(
     ("program", "package"),
     [("newuidmap", "uidmap"), ("newgidmap", "uidmap"), ("crun", "crun"), ("catatonit", "catatonit")],
@@ -426,13 +428,15 @@ def test_programs_that_dacha_calls_are_enough(dacha: Dacha, few_programs: Path) 
         dacha.run(*line, env={"PATH": str(few_programs)}, check=True)
 
 
+@pytest.mark.all_ids
 def test_image_without_newuidmap_leaves_nothing(
     empty_dacha: Dacha, few_programs: Path, tmp_path: Path
 ) -> None:
     archive = tmp_path / "small.tar"
     archive.write_bytes(write_tar([Entry("etc", DIR)]))
     (few_programs / "newuidmap").unlink()
-    done = empty_dacha.run("image", "load", f"tar:{archive}", env={"PATH": str(few_programs)})
+    environment = {"PATH": str(few_programs), "DACHA_USERNS": "full"}
+    done = empty_dacha.run("image", "load", f"tar:{archive}", env=environment)
     _fails(done, "newuidmap", "uidmap")
     assert _stored(empty_dacha) == set()
 
@@ -576,6 +580,7 @@ def test_ten_enters_at_once_of_a_stopped_box_start_it_once(dacha: Dacha) -> None
         assert _inits(dacha) == []
 
 
+@pytest.mark.all_ids
 def test_twenty_boxes_start_at_once(dacha: Dacha) -> None:
     names = [f"box{number}" for number in range(20)]
     for name in names:

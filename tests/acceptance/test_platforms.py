@@ -102,6 +102,7 @@ def test_a_terminal_behaves(foreign_dacha: Dacha, foreign: str) -> None:
     assert child.exitstatus == 4
 
 
+@pytest.mark.all_ids
 def test_sudo_makes_root_and_set_uid_programs_work(foreign_dacha: Dacha, foreign: str) -> None:
     script = (
         "sudo id -u; sudo sh -c 'cp /usr/bin/id /usr/bin/rid; chmod 4755 /usr/bin/rid'; rid -u; sudo uname -m"

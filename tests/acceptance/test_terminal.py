@@ -41,6 +41,7 @@ def host(shared_dacha: Dacha, box: str) -> Iterator[HostShell]:
 # --- the terminal itself --------------------------------------------------------------------------
 
 
+@pytest.mark.all_ids
 def test_terminal_is_the_boxs_own(shell: HostShell) -> None:
     name = shell.run("tty")
     assert re.fullmatch(r"/dev/pts/\d+", name)

@@ -160,6 +160,7 @@ def test_dry_run_says_what_would_be_and_changes_nothing(dacha: Dacha, tmp_path: 
     assert _names(dacha) == []
 
 
+@pytest.mark.all_ids
 def test_create_copies_nothing_of_the_image(dacha: Dacha) -> None:
     before = _disk_usage(dacha.data)
     for name in ("one", "two", "three"):

@@ -139,6 +139,7 @@ def test_files_of_the_host_can_be_changed_in_the_box(shared_dacha: Dacha, box: s
     assert stat.S_IMODE((private / "letter").stat().st_mode) == 0o600
 
 
+@pytest.mark.all_ids
 def test_what_the_boxs_root_makes_never_belongs_to_the_hosts(shared_dacha: Dacha, box: str) -> None:
     _sh(shared_dacha, box, "sudo touch /by-root")
     _sh(shared_dacha, box, "sudo touch ~/by-root")
@@ -285,6 +286,7 @@ def test_x11_display_accepts_the_box(shared_dacha: Dacha, box: str) -> None:
         assert said == f":{display} /nowhere"
 
 
+@pytest.mark.all_ids
 def test_session_bus_knows_you_and_not_the_boxs_root(shared_dacha: Dacha, box: str) -> None:
     path = shared_dacha.runtime / "bus"
     daemon = ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={path}"]

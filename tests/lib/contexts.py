@@ -20,6 +20,9 @@ USER_MAPS = OuterMaps(
     65536,
     is_initial=False,
 )
+SINGLE_MAPS = OuterMaps(
+    mapping.outer_map(1000, ()), mapping.outer_map(1000, ()), 0, is_initial=False, is_single=True
+)
 ROOT_MAPS = outer.outer_maps(ROOT)
 
 
@@ -39,6 +42,7 @@ class ContextMaker:
         upper: Tree | None = None,
         *,
         account: Account | None = None,
+        is_single: bool = False,
         volumes: tuple[Volume, ...] = (),
         runtime_directory: str = "/run/user/1000",
         image_name: str = "debian:trixie",
@@ -50,7 +54,7 @@ class ContextMaker:
         return Context(
             box=Box("0123456789abcdef", "work", "sha256:" + "1" * 64, image_name, 1.0, "", volumes),
             account=user,
-            maps=ROOT_MAPS if user.uid == 0 else USER_MAPS,
+            maps=ROOT_MAPS if user.uid == 0 else SINGLE_MAPS if is_single else USER_MAPS,
             stack=self._exits.enter_context(open_stack(upper_layer, image_layer)),
             image=self._exits.enter_context(open_stack(image_layer)),
             host=f"{self.base}/runtime/host",

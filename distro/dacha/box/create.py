@@ -23,7 +23,7 @@ from dacha.storage.drivers import choice
 from dacha.storage.drivers.choice import Choice
 from dacha.storage.images import Image
 from dacha.storage.layers import Layer
-from dacha.userns import launcher, outer
+from dacha.userns import launcher, single
 from dacha.userns.outer import OuterMaps
 
 
@@ -34,6 +34,19 @@ class Request(NamedTuple):
     image: str
     hostname: str = ""
     volumes: tuple[Volume, ...] = ()
+
+
+class MissingViewError(DachaError):
+    """A layer lies in the view of the other kind of boxes alone, and this one cannot be made from that."""
+
+    def __init__(self, image: Image, name: str, maps: OuterMaps) -> None:
+        kind = "with all ids" if maps.is_single else "in single-id mode"
+        is_file = ":" in image.source and not image.source.startswith("docker:")
+        again = f"dacha image load {image.source} --name {name}" if is_file else f"dacha image load {name}"
+        super().__init__(
+            f"image '{name}' was unpacked for boxes {kind}, and not for those that are made now",
+            hint=f"bring it once more, which leaves the boxes that there are alone: {again}",
+        )
 
 
 def create(request: Request, image: Image | None = None, progress: Progress | None = None) -> Box:
@@ -47,15 +60,17 @@ def create(request: Request, image: Image | None = None, progress: Progress | No
     caller = account.calling_account()
     if not os.path.isdir(caller.home):
         raise DachaError(f"the home directory {caller.home} does not exist", hint="create it, or set HOME")
-    maps = outer.outer_maps(caller)
+    maps = single.choose(caller).maps
     chosen = choice.choose(maps)
     connection = database.open_database()
     try:
         found = image or images.get(connection, request.image)
         if definition.find(connection, request.name) is not None:
             raise BoxExistsError(request.name)
+        _make_views(connection, found, request.image, caller, maps)
         _build_deltas(connection, found, caller, maps)
         box = definition.new(request.name, found.id, request.image, request.hostname, request.volumes)
+        box = box._replace(is_single=maps.is_single)
         with database.transaction(connection):
             definition.insert(connection, box)
         if choice.has_trees(chosen):
@@ -89,8 +104,20 @@ def _make_tree(box: Box, chosen: Choice, box_layers: list[Layer], caller: Accoun
             raise
 
 
+def _make_views(
+    connection: sqlite3.Connection, image: Image, name: str, caller: Account, maps: OuterMaps
+) -> None:
+    """Raises MissingViewError."""
+    if all(layer.has_view(maps) for layer in layers.of_image(connection, image.id)):
+        return
+    from dacha.storage import views  # which comes with all that unpacks
+
+    if not views.make_missing(connection, maps, image.id, *single.all_maps(caller)):
+        raise MissingViewError(image, name, maps)
+
+
 def _build_deltas(connection: sqlite3.Connection, image: Image, caller: Account, maps: OuterMaps) -> None:
-    if maps.is_initial:
+    if not maps.needs_deltas:
         return
     root = paths.data_root()
     missing = [

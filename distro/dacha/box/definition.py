@@ -37,6 +37,7 @@ class Box(NamedTuple):
     created: float  # seconds since 1970
     hostname: str  # empty: the host's
     volumes: tuple[Volume, ...]
+    is_single: bool = False  # made in single-id mode (`userns.single`), in which it stays
 
     @property
     def directory(self) -> str:
@@ -109,7 +110,8 @@ def _from_row(row: tuple[str, str, str, str, float, str]) -> Box:
     volumes = tuple(
         Volume(source, target, tuple(options)) for source, target, options in definition.get("volumes", [])
     )
-    return Box(box, name, image, image_name, created, definition.get("hostname", ""), volumes)
+    hostname, is_single = definition.get("hostname", ""), definition.get("single_id", False)
+    return Box(box, name, image, image_name, created, hostname, volumes, is_single)
 
 
 def find(connection: sqlite3.Connection, name: str) -> Box | None:
@@ -142,7 +144,9 @@ def names() -> list[str]:
 
 def insert(connection: sqlite3.Connection, box: Box) -> None:
     """Record a new box. Raises BoxExistsError if the name is taken."""
-    definition = json.dumps({"hostname": box.hostname, "volumes": box.volumes})
+    definition = json.dumps(
+        {"hostname": box.hostname, "volumes": box.volumes, "single_id": box.is_single},
+    )
     try:
         connection.execute(
             "INSERT INTO boxes (id, name, image, image_name, created, definition) VALUES (?, ?, ?, ?, ?, ?)",

@@ -14,7 +14,8 @@ from dacha.linux import account, child
 from dacha.storage import database, staging
 from dacha.storage.drivers import choice, template
 from dacha.storage.drivers.removal import remove_trees
-from dacha.userns import launcher, outer
+from dacha.userns import launcher, single
+from dacha.userns.subid import NoSubordinateIdsError
 
 
 class BoxRunningError(DachaError):
@@ -22,6 +23,16 @@ class BoxRunningError(DachaError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"box '{name}' is running", hint=f"stop and remove it: dacha rm --force {name}")
+
+
+class LostIdsError(DachaError):
+    """What shall be deleted belongs to subordinate ids that are not there any more; it stays in the trash."""
+
+    def __init__(self, user: str, error: DachaError) -> None:
+        super().__init__(
+            f"some files in the store belong to subordinate ids that {user} once had: {error}",
+            hint=NoSubordinateIdsError(user, "").hint,
+        )
 
 
 def remove(name: str, *, force: bool = False) -> None:
@@ -82,7 +93,8 @@ def sweep() -> None:
 
 def delete_trees(trees: list[str]) -> None:
     """Delete trees whose files belong to ids that only H has."""
-    maps = outer.outer_maps(account.calling_account())
+    caller = account.calling_account()
+    maps = single.widest_maps(caller)
     chosen = choice.recorded()
 
     def task() -> bytes:
@@ -93,4 +105,9 @@ def delete_trees(trees: list[str]) -> None:
                 choice.driver_of(chosen).remove(trees)
         return b""
 
-    child.run_in_child(task)
+    try:
+        child.run_in_child(task)
+    except DachaError as error:
+        if not maps.is_single:
+            raise
+        raise LostIdsError(caller.name, error) from error

@@ -25,7 +25,7 @@ from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Container, Mount
 from dacha.engine.state import State
 from dacha.errors import DachaError
-from dacha.linux import account, cgroup, child, mounts, namespaces, process
+from dacha.linux import account, binfmt, cgroup, child, mounts, namespaces, process
 from dacha.linux.account import Account
 from dacha.linux.lock import FileLock
 from dacha.storage import database, delta, images, layers
@@ -62,7 +62,7 @@ def start(name: str) -> bool:
         finally:
             connection.close()
         caller = account.calling_account()
-        maps = outer.outer_maps(caller)
+        maps = outer.outer_maps(caller, is_single=box.is_single)
         emulated = emulation.plan(platform, is_root=maps.is_initial)
         chosen = choice.choose(maps)
         state.forget(name)
@@ -97,7 +97,7 @@ def lower_directories(box_layers: list[Layer], caller: Account, maps: OuterMaps)
     """
     lowers = []
     for layer in dict.fromkeys(reversed(box_layers)):
-        if not maps.is_initial and delta.is_needed(layer, caller.uid, caller.gid):
+        if maps.needs_deltas and delta.is_needed(layer, caller.uid, caller.gid):
             lowers.append(delta.directory(layer, caller.uid, caller.gid))
         lowers.append(layer.view(maps))
     return lowers
@@ -188,6 +188,8 @@ def _run(context: Context, placement: Placement, stdin: int) -> State:
     own = namespaces.NEWNS | namespaces.NEWPID | namespaces.NEWUTS | namespaces.NEWCGROUP
     if not maps.is_initial:
         own |= namespaces.NEWUSER
+    if maps.is_single and context.emulation is not None and context.emulation.is_own:
+        binfmt.mount(f"{context.runtime}/{emulation.OUTER_PLACE}")
     environment: dict[str, str] = {}
     for each in ALL:
         environment.update(each.environment(context))
@@ -201,6 +203,7 @@ def _run(context: Context, placement: Placement, stdin: int) -> State:
         gids=maps.box_gids(caller.gid),
         namespaces=own,
         cgroup=placement.init,
+        user=(caller.uid, caller.gid) if maps.is_single else (0, 0),
     )
     pid = crun.run_detached(box.id, container, context.runtime, stdin)
     if context.emulation is not None and context.emulation.is_own:

@@ -20,6 +20,7 @@ from dacha.build.registries import Access
 from dacha.config.registries import ShortNameError
 from dacha.errors import BadImageError, DachaError, ImageNotFoundError
 from dacha.linux import process
+from dacha.linux.account import calling_account
 from dacha.linux.files import write_whole
 from dacha.linux.lock import FileLock
 from dacha.registry import image_name, incoming
@@ -35,9 +36,11 @@ from dacha.registry.platform import Platform, PlatformNotFoundError, host_platfo
 from dacha.registry.reference import Reference
 from dacha.registry.remote.errors import RegistryError, RemoteImageNotFoundError, UnreachableError
 from dacha.registry.source import ImageSource
-from dacha.storage import images, layers, staging, unpack
+from dacha.storage import images, layers, staging, unpack, views
 from dacha.storage.images import Image
+from dacha.userns import single
 from dacha.userns.outer import OuterMaps
+from dacha.userns.single import MoreIdsNeededError
 
 _CHUNK = 1 << 20
 Part = TypeVar("Part")  # what an image source calls a layer
@@ -80,7 +83,7 @@ def obtain(
     reference = references.parse(text)
     if reference.transport in ("", references.BOOTSTRAP):
         for name in dict.fromkeys((stored_name(reference), str(reference))):
-            image = naming.find(connection, name, platform)
+            image = _find(connection, maps, name, platform)
             if image is not None:
                 return image
     return load(connection, maps, reference, stored_name(reference), progress, platform, access)
@@ -204,7 +207,7 @@ def _pull_first(wish: _Wish, names: Sequence[ImageName], stored: str = "") -> Im
                 raise
             wish.progress.notice(str(error))
             continue
-        lacking = found.missing(wish.connection)
+        lacking = found.missing(wish.connection, wish.maps)
         if lacking:
             size = in_bytes(sum(layer.size_bytes for layer, _ in lacking))
             layers_text = "1 layer" if len(lacking) == 1 else f"{len(lacking)} layers"
@@ -215,10 +218,21 @@ def _pull_first(wish: _Wish, names: Sequence[ImageName], stored: str = "") -> Im
     raise ImageNotFoundError(f"there is no registry to ask for {wish.reference}")
 
 
+def _find(
+    connection: sqlite3.Connection, maps: OuterMaps, name: str, platform: Platform | None
+) -> Image | None:
+    """An image of the store, all its layers in the view that is wanted, which is made if need be."""
+    image = naming.find(connection, name, platform)
+    if image is None:
+        return None
+    others = single.all_maps(calling_account())
+    return image if views.make_missing(connection, maps, image.id, *others) else None
+
+
 def _by_name(wish: _Wish) -> Image:
     """What a name without a transport stands for: an image in a registry, or one of the catalog."""
     name = wish.reference.path
-    image = naming.find(wish.connection, wish.name, wish.platform)
+    image = _find(wish.connection, wish.maps, wish.name, wish.platform)
     if image is not None:
         return image
     if image_name.has_host(name):
@@ -238,7 +252,7 @@ def _by_short_name(wish: _Wish) -> Image:
         _find_entry(wish)  # says that it is not there either, and what may have been meant
         raise
     for each in names:
-        image = naming.find(wish.connection, str(each).removesuffix(":latest"), wish.platform)
+        image = _find(wish.connection, wish.maps, str(each).removesuffix(":latest"), wish.platform)
         if image is not None:
             return image
     image = _pull_first(wish, names)
@@ -271,7 +285,7 @@ def _from_catalog(wish: _Wish, entry: Entry) -> Image:
             raise
     try:
         return _make(wish, entry, entry.name)
-    except MissingManagerError as missing:
+    except (MissingManagerError, MoreIdsNeededError) as missing:
         if not entry.image:
             raise
         try:
@@ -286,7 +300,7 @@ def _pull_entry(wish: _Wish, entry: Entry) -> Image:
 
 def _bootstrap(wish: _Wish) -> Image:
     """`bootstrap:NAME`: the recipe, and nothing else."""
-    image = naming.find(wish.connection, wish.name, wish.platform)
+    image = _find(wish.connection, wish.maps, wish.name, wish.platform)
     if image is not None:
         return image
     entry = _find_entry(wish)
@@ -306,7 +320,9 @@ def _make(wish: _Wish, entry: Entry, name: str) -> Image:
             f"'{entry.name}' is made from packages here, and those are for {host_platform()} only",
             hint=f"give an image of it that is for {wish.platform}: --image oci-archive:FILE",
         )
-    with bootstrap(entry, wish.maps, wish.progress) as made:
+    # Packages give files to many users, whatever becomes of that in the store.
+    maps = single.full_maps(f"making '{entry.name}' from its packages", wish.maps, calling_account())
+    with bootstrap(entry, maps, wish.progress) as made:
         layer = unpack.add_layer(wish.connection, wish.maps, CountingSource(made, wish.progress))
     tool = entry.recipe.tool if entry.recipe is not None else ""
     wish = wish._replace(name=name)
@@ -353,7 +369,7 @@ def _add_image(wish: _Wish, source: ImageSource[Part]) -> Image:
     found = source.image(wish.reference.tag, wish.platform)
     platform = _checked(wish, found.platform)
     for number, (layer, diff_id) in enumerate(zip(found.layers, found.diff_ids, strict=True), start=1):
-        if layers.find(wish.connection, diff_id) is None:
+        if layers.is_missing(wish.connection, diff_id, wish.maps):
             wish.progress.step(f"layer {number} of {len(found.layers)}")
             with closing(source.open_layer(layer)) as blob:
                 stream = decompressed(CountingSource(blob, wish.progress))

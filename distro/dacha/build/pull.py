@@ -46,11 +46,13 @@ class Found(NamedTuple):
     digests: tuple[str, ...]  # of that, and of all on the way down to the manifest
     image: SourceImage[Descriptor]
 
-    def missing(self, connection: sqlite3.Connection) -> list[tuple[Descriptor, str]]:
+    def missing(self, connection: sqlite3.Connection, maps: OuterMaps) -> list[tuple[Descriptor, str]]:
         """The layers that the store lacks, with their diffIDs; each once."""
         pairs = dict(zip(self.image.diff_ids, self.image.layers, strict=True))
         return [
-            (layer, diff_id) for diff_id, layer in pairs.items() if layers.find(connection, diff_id) is None
+            (layer, diff_id)
+            for diff_id, layer in pairs.items()
+            if layers.is_missing(connection, diff_id, maps)
         ]
 
 
@@ -99,7 +101,7 @@ def _pull(
     progress: Progress,
     parallel: int,
 ) -> Image:
-    missing = found.missing(connection)
+    missing = found.missing(connection, maps)
     absent = {diff_id for _, diff_id in missing}
     for layer, diff_id in zip(found.image.layers, found.image.diff_ids, strict=True):
         if diff_id not in absent:
@@ -127,7 +129,7 @@ def _fetch(
     directory = partial_directory()
     parts = [progress.part(short_name(layer), layer.size_bytes, WAITING) for layer, _ in missing]
     downloads = [
-        Download(found.client, layer, directory, Listener(part), _is_missing(diff_id))
+        Download(found.client, layer, directory, Listener(part), _is_missing(diff_id, maps))
         for (layer, diff_id), part in zip(missing, parts, strict=True)
     ]
     with Downloads(downloads, parallel):
@@ -151,7 +153,7 @@ def _unpack(
         try:
             with _layer_lock(diff_id), closing(download.open()) as blob:
                 part.enter(UNPACKING)
-                if layers.find(connection, diff_id) is None:  # else another pull was faster
+                if layers.is_missing(connection, diff_id, maps):  # else another pull was faster
                     unpack.add_layer(connection, maps, decompressed(blob), expected=diff_id)
             break
         except BadImageError:
@@ -179,12 +181,12 @@ class Listener:
         self._part.notice(text)
 
 
-def _is_missing(diff_id: str) -> Callable[[], bool]:
+def _is_missing(diff_id: str, maps: OuterMaps) -> Callable[[], bool]:
     """Whether a layer is still not there, asked by a thread of its own: connections are not shared."""
 
     def ask() -> bool:
         with closing(database.open_database()) as connection:
-            return layers.find(connection, diff_id) is None
+            return layers.is_missing(connection, diff_id, maps)
 
     return ask
 

@@ -22,7 +22,7 @@ from dacha.registry.digest import Readable
 from dacha.registry.image_name import ImageName
 from dacha.registry.manifest import CONFIG_TYPES, OCI_MANIFEST, Descriptor, Document
 from dacha.registry.sink import RegistrySink, Sink
-from dacha.storage import images, layers, staging
+from dacha.storage import images, layers, staging, views
 from dacha.storage.images import Image
 from dacha.storage.reassemble import Reassembled
 from dacha.userns.outer import OuterMaps
@@ -57,7 +57,8 @@ def push(
         part = parts[layer.diff_id]
         descriptor = _find_blob(connection, layer.diff_id, sink, name, part)
         if descriptor is None:
-            with closing(Reassembled(maps, layer)) as archive:
+            readable = views.readable(layer, maps, maps.alone) or maps
+            with closing(Reassembled(readable, layer)) as archive:
                 descriptor = send_compressed(archive, sink, part)
         descriptors[layer.diff_id] = descriptor
         if name is not None:

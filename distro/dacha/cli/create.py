@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -46,7 +47,8 @@ def create(line: Line) -> int:
             print(f"volume {volume.source} at {volume.target} {','.join(volume.options)}".rstrip())
         return 0
     _create(request, wanted, quiet=line.flag("quiet"))
-    remove.sweep()
+    with contextlib.suppress(remove.LostIdsError):  # `rm` has said so, and this box is there all the same
+        remove.sweep()
     print(request.name)
     return 0
 
@@ -116,7 +118,20 @@ def _create(request: Request, wanted: Platform | None = None, *, quiet: bool = F
     from dacha.cli.progress import show_progress
 
     with show_progress(quiet=quiet) as progress:
-        return create(request, image, progress)
+        box = create(request, image, progress)
+    if box.is_single and not quiet:
+        _say_that_it_is_single(box)
+    return box
+
+
+def _say_that_it_is_single(box: Box) -> None:
+    """Once, where the box is made: it stays so, and entering it is for those who know."""
+    from dacha.linux import account
+    from dacha.userns import single
+
+    reason = single.choose(account.calling_account()).reason
+    mode = f"box '{box.name}' is in single-id mode, since {reason}"
+    sys.stderr.write(f"dacha: {mode}; what that costs: dacha doctor\n")
 
 
 def _tell_of_emulation(image: Image) -> None:
@@ -135,9 +150,9 @@ def _obtain(connection: sqlite3.Connection, reference: str, wanted: Platform | N
     from dacha.build.registries import Access
     from dacha.cli.progress import show_progress
     from dacha.linux import account
-    from dacha.userns import outer
+    from dacha.userns import single
 
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.choose(account.calling_account()).maps
     with show_progress(quiet=quiet) as progress:
         return obtain(connection, maps, reference, progress, wanted, Access(choose=questions.chooser()))
 

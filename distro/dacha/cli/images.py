@@ -58,14 +58,14 @@ def load_image(line: Line) -> int:
     from dacha.engine import emulation
     from dacha.linux import account
     from dacha.registry import platform, reference
-    from dacha.userns import outer
+    from dacha.userns import single
 
     name = line.text("name")
     parsed = reference.parse(line.operands[0])
     if name and reference.parse(name).transport:
         raise UsageError(f"'{name}' is no name for an image")
     wanted = platform.parse(line.text("platform")) if line.text("platform") else None
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.choose(account.calling_account()).maps
     connection = database.open_database()
     try:
         with show_progress(quiet=line.flag("quiet")) as progress:

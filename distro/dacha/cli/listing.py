@@ -88,6 +88,7 @@ def inspect(line: Line) -> int:
             details["hostname"] = box.hostname or os.uname().nodename
             details["volumes"] = [volume._asdict() for volume in box.volumes]
             details["directory"] = box.path
+            details["singleId"] = box.is_single
             running = state.read(box.name) if details["pid"] else None
             if running is not None:
                 details["cgroup"] = running.cgroup

@@ -127,7 +127,7 @@ def push_list(line: Line) -> int:
     from dacha.linux import account
     from dacha.registry import image_name
     from dacha.storage import manifest_lists
-    from dacha.userns import outer
+    from dacha.userns import single
 
     name = line.operands[0]
     target = line.operands[-1].removeprefix("docker://")
@@ -136,7 +136,7 @@ def push_list(line: Line) -> int:
             f"'{target}' names no registry", hint=f"say where to: dacha manifest push {name} HOST/PATH:TAG"
         )
     access = access_of(line)
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.widest_maps(account.calling_account())
     with (
         _store() as connection,
         show_progress(quiet=line.flag("quiet"), kind=line.text("progress")) as progress,

@@ -48,13 +48,13 @@ def pull_images(line: Line) -> int:
     from dacha.cli.progress import show_progress
     from dacha.linux import account
     from dacha.storage import database
-    from dacha.userns import outer
+    from dacha.userns import single
 
     access = access_of(line)
     wanted = list(line.operands)
     if line.flag("all_tags"):
         wanted = [each for text in wanted for each in _with_all_tags(text, access)]
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.choose(account.calling_account()).maps
     with (
         closing(database.open_database()) as connection,
         show_progress(quiet=line.flag("quiet"), kind=line.text("progress")) as progress,

@@ -20,10 +20,10 @@ def push_image(line: Line) -> int:
     from dacha.cli.progress import show_progress
     from dacha.linux import account
     from dacha.storage import database, images
-    from dacha.userns import outer
+    from dacha.userns import single
 
     access = access_of(line)
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.widest_maps(account.calling_account())
     with closing(database.open_database()) as connection:
         image = images.get(connection, line.operands[0])
         target = line.operands[1] if len(line.operands) > 1 else _own_name(line.operands[0], image)

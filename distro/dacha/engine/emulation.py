@@ -20,6 +20,7 @@ from dacha.registry.platform import Platform, host_platform, of_fields
 from dacha.storage.images import Image
 
 PLACE = "/run/dacha/binfmt_misc"  # in the box: not where systemd-binfmt and binfmt-support would clear it
+OUTER_PLACE = "binfmt_misc"  # in a box's runtime directory, where the instance is its outer namespace's
 PACKAGE = "qemu-user-static"  # of Debian
 # With C sudo works, with P programs know their own name, with F the box needs no file of qemu's.
 _FLAGS = binfmt.FIXED + binfmt.CREDENTIALS + binfmt.PRESERVE_ARGV0

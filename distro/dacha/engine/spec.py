@@ -53,6 +53,7 @@ class Container(NamedTuple):
     gids: IdMap
     namespaces: int  # CLONE_NEW… flags of the namespaces that are its own
     cgroup: str  # its path in the unified tree, or empty for none
+    user: tuple[int, int] = (0, 0)  # the ids of its first process, inside
 
 
 def oci_spec(container: Container) -> Json:
@@ -73,7 +74,7 @@ def oci_spec(container: Container) -> Json:
         "mounts": [each.as_json() for each in container.mounts],
         "process": {
             "terminal": False,
-            "user": {"uid": 0, "gid": 0},
+            "user": {"uid": container.user[0], "gid": container.user[1]},
             "cwd": "/",
             "args": list(container.argv),
             "env": list(container.environment),

@@ -10,7 +10,7 @@ import marshal
 import os
 
 from dacha import paths
-from dacha.linux import process
+from dacha.linux import namespaces, process
 
 _FORMAT = 1
 
@@ -117,14 +117,22 @@ def forget(name: str) -> None:
 
 
 def any_live_pid() -> int | None:
-    """The init of some running box: a way into the outer namespace."""
+    """The init of some running box: a way into the outer namespace.
+
+    Boxes in single-id mode have an outer namespace of their own, and are passed over.
+    """
     try:
         names = os.listdir(paths.runtime_root() + "/boxes")
     except FileNotFoundError:
         return None
     for name in names:
         found = open_running(name)
-        if found is not None:
-            os.close(found[1])
-            return found[0].pid
+        if found is None:
+            continue
+        os.close(found[1])
+        try:
+            if not namespaces.has_single_id(found[0].pid):
+                return found[0].pid
+        except OSError:
+            pass  # it has just died
     return None

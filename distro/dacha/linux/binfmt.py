@@ -117,6 +117,12 @@ def parse_entry(name: str, text: str) -> Handler | None:
     )
 
 
+def mount(target: str) -> None:
+    """Mount the instance of this user namespace on a directory, which is made. Raises OSError."""
+    os.makedirs(target, mode=0o700, exist_ok=True)
+    mounts.mount(FILE_SYSTEM, target, FILE_SYSTEM, mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC)
+
+
 def is_mountable() -> bool:
     """Whether this user may mount an instance in a user namespace of theirs: tried in a child."""
     pid = os.fork()

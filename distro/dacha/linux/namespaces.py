@@ -91,6 +91,13 @@ def is_initial_user_namespace() -> bool:
         return file.read().split() == [b"0", b"0", b"4294967295"]
 
 
+def has_single_id(pid: int) -> bool:
+    """Whether one user id, and no other, is mapped in the user namespace that process `pid` is in."""
+    with open(f"/proc/{pid}/uid_map", "rb") as file:
+        fields = file.read().split()
+    return len(fields) == 3 and fields[2] == b"1"
+
+
 def inode(pid: int | str, kind: str) -> int:
     """The identity of the namespace `kind` that process `pid` is in."""
     return os.stat(f"/proc/{pid}/ns/{kind}").st_ino

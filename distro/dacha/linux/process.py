@@ -145,6 +145,12 @@ def start_time(pid: int) -> str:
     return fields[19].decode()
 
 
+def has_no_new_privileges() -> bool:
+    """Whether set-uid programs give us nothing (prctl(2), PR_GET_NO_NEW_PRIVS)."""
+    with open("/proc/self/status", "rb") as file:
+        return b"\nNoNewPrivs:\t1\n" in file.read()
+
+
 def has_terminal(pid: int) -> bool:
     """Whether `pid` has a controlling terminal (proc(5), field 7 of stat). Raises ProcessLookupError."""
     try:

@@ -41,6 +41,10 @@ class Layer(NamedTuple):
         """Its files in the view that these maps call for, relative to the store."""
         return f"layers/{self.directory}/{maps.view}"
 
+    def has_view(self, maps: OuterMaps) -> bool:
+        """Whether its files are there in that view."""
+        return os.path.isdir(f"{paths.data_root()}/{self.view(maps)}")
+
 
 @contextlib.contextmanager
 def writing_journal(place: str) -> Iterator[Writer]:
@@ -66,6 +70,12 @@ def remove_journal(place: str) -> None:
     """Remove the journal of a layer that grows at `place`, if there is one."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{place}/{_JOURNAL}")
+
+
+def is_missing(connection: sqlite3.Connection, diff_id: str, maps: OuterMaps) -> bool:
+    """Whether the layer with that diffID is not in the store in the view that these maps call for."""
+    found = find(connection, diff_id)
+    return found is None or not found.has_view(maps)
 
 
 def find(connection: sqlite3.Connection, diff_id: str) -> Layer | None:

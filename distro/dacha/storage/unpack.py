@@ -58,6 +58,17 @@ def _remove_place(maps: OuterMaps, place: str) -> None:
         _remove_in_outer(maps, [place])
 
 
+def _add_view(maps: OuterMaps, place: str, target: str) -> None:
+    """Move a view to a layer that has others. Only its owner may: rename(2) changes what ".." is in it."""
+
+    def task() -> bytes:
+        outer.enter(maps, None)
+        os.rename(f"{place}/{maps.view}", f"{target}/{maps.view}")
+        return b""
+
+    child.run_in_child(task)
+
+
 def add_layer(
     connection: sqlite3.Connection, maps: OuterMaps, source: Source, *, expected: str = ""
 ) -> Layer:
@@ -80,10 +91,12 @@ def add_layer(
         )
         files.syncfs(place)
         with transaction(connection):
+            home = f"{paths.data_root()}/layers"
             existing = find(connection, facts.diff_id)
             if existing is not None:
+                if not existing.has_view(maps):
+                    _add_view(maps, place, f"{home}/{existing.directory}")
                 return existing
-            home = f"{paths.data_root()}/layers"
             os.makedirs(home, mode=0o700, exist_ok=True)
             target = f"{home}/{layer.directory}"
             if os.path.lexists(target):  # left by a process that died between rename and commit
@@ -118,10 +131,15 @@ def _unpack(maps: OuterMaps, source: Source, place: str, form: str) -> stream.La
     facts = None
     try:
         try:
-            limits = stream.Limits(max_id=maps.available - 1)
+            limits = stream.Limits() if maps.is_single else stream.Limits(max_id=maps.available - 1)
             with writing_back(source, place) as counted, layers.writing_journal(place) as journal:
                 facts = stream.rewrite(
-                    counted, archive_writer, limits, journal=journal, marks_files=form == marks.FILES
+                    counted,
+                    archive_writer,
+                    limits,
+                    journal=journal,
+                    marks_files=form == marks.FILES,
+                    squashes_owners=maps.is_single,
                 )
         except BrokenPipeError:
             facts = None  # tar has died: its own words say why

@@ -1,7 +1,8 @@
 """Enter H for a launch, so that there is one H however many launches happen at once.
 
 A launch finds H through the init of a live box (which is nested in it) or through another
-launch (which is in it), and leaves a mark of its own while it works.
+launch (which is in it), and leaves a mark of its own while it works. For root and in single-id
+mode nothing is shared, and nothing is looked for.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def launch(maps: OuterMaps, live_box: Callable[[], int | None]) -> Iterator[None
 
     `live_box` gives the pid of the init of a box that runs, if there is one.
     """
-    if maps.is_initial:
+    if maps.is_initial or maps.is_single:
         outer.enter(maps, None)
         yield
         return

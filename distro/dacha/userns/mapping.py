@@ -4,6 +4,8 @@ Three namespaces stand inside one another. The *outer* one (H) holds all the ids
 has: 0 is the user, 1 and up are the subordinate ids. Layers are unpacked in the *shifted*
 one, a child of H in which id i of an image is H's i+1. A *box* is the shifted map with a
 hole of one id: the user's own number, which is the user.
+
+In *single-id mode* there are no subordinate ids: of H's map and the box's nothing is left but the user.
 """
 
 from __future__ import annotations

@@ -4,6 +4,10 @@ What needs privilege (mounts, unpacking, crun) happens in H. Nothing keeps H ali
 boxes nested in it: a launch joins it through a live one, or makes a new one. For root, H is
 the initial namespace. Who makes H, finds it or uses it first holds one lock meanwhile: two
 namespaces with equal maps are strangers to each other.
+
+Without subordinate ids H holds nothing but the user, as its root (`userns.single` decides). Such a
+namespace is made without help and without a lock, by each launch anew: boxes are stopped and
+entered from outside, so they need not share one.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ class OuterMaps(NamedTuple):
     gids: IdMap
     available: int
     is_initial: bool
+    is_single: bool = False
 
     def box_uids(self, own: int) -> IdMap:
         """A box's map of user ids; its outside is H."""
@@ -40,20 +45,35 @@ class OuterMaps(NamedTuple):
         return mapping.split(mapping.box_map(own, self.available), outer)
 
     @property
+    def alone(self) -> OuterMaps:
+        """The maps of the same user in single-id mode."""
+        return OuterMaps(self.uids[:1], self.gids[:1], 0, is_initial=False, is_single=True)
+
+    @property
     def view(self) -> str:
         """The name of the id mapping in which layers lie on disk."""
+        if self.is_single:
+            return "single"
         return "identity" if self.is_initial else "shifted"
 
     @property
     def first(self) -> int:
         """What the id 0 of an image is in H, in this view."""
-        return 0 if self.is_initial else 1
+        return 0 if self.is_initial or self.is_single else 1
+
+    @property
+    def needs_deltas(self) -> bool:
+        """Whether a box's user takes the place of an id that layers may have files of."""
+        return not (self.is_initial or self.is_single)
 
 
-def outer_maps(account: Account) -> OuterMaps:
+def outer_maps(account: Account, *, is_single: bool = False) -> OuterMaps:
     """The maps that H has or will have. Raises NoSubordinateIdsError."""
     if account.uid == 0:
         return OuterMaps(mapping.IDENTITY, mapping.IDENTITY, mapping.ALL_IDS, is_initial=True)
+    if is_single:
+        uids, gids = mapping.outer_map(account.uid, ()), mapping.outer_map(account.gid, ())
+        return OuterMaps(uids, gids, 0, is_initial=False, is_single=True)
     uids = mapping.outer_map(account.uid, subid.subordinate_ids("uid", account.name, account.uid))
     gids = mapping.outer_map(account.gid, subid.subordinate_ids("gid", account.name, account.uid))
     count = min(mapping.available(uids), mapping.available(gids))
@@ -68,6 +88,8 @@ def enter(maps: OuterMaps, existing: int | None) -> None:
     """
     if maps.is_initial:
         namespaces.unshare(namespaces.NEWNS)
+    elif maps.is_single:
+        _make_single(maps)
     elif existing is not None:
         _join(maps, existing)
     else:
@@ -106,14 +128,8 @@ def _make(maps: OuterMaps) -> None:
     os.close(reader)
     os.close(error_writer)
     try:
-        namespaces.unshare(namespaces.NEWUSER | namespaces.NEWNS)
+        _unshare()
         os.write(writer, b"x")
-    except OSError as error:
-        raise DachaError(
-            f"this host lets you make no user namespace ({error.strerror})",
-            hint="sudo sysctl user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1"
-            " (on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)",
-        ) from error
     finally:
         os.close(writer)
     with os.fdopen(error_reader, "rb") as file:
@@ -121,6 +137,33 @@ def _make(maps: OuterMaps) -> None:
     code = process.wait(helper)
     if code != 0:
         raise CommandError("newuidmap", code, errors)
+
+
+def _unshare() -> None:
+    try:
+        namespaces.unshare(namespaces.NEWUSER | namespaces.NEWNS)
+    except OSError as error:
+        raise DachaError(
+            f"this host lets you make no user namespace ({error.strerror})",
+            hint="sudo sysctl user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1"
+            " (on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)",
+        ) from error
+
+
+def _make_single(maps: OuterMaps) -> None:
+    """unshare(2), and map ourselves, which takes no privilege (user_namespaces(7)).
+
+    The kernel wants setgroups(2) to be given up for it. Nobody calls it here, so the rights
+    of the user's supplementary groups stay.
+    """
+    _unshare()
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", mapping.as_map_lines(maps.uids)),
+        ("gid_map", mapping.as_map_lines(maps.gids)),
+    ):
+        with open(f"/proc/self/{file}", "w") as opened:
+            opened.write(text)
 
 
 def _write_maps(commands: list[list[str]], reader: int, writer: int, errors: int) -> None:
@@ -139,9 +182,10 @@ def _write_maps(commands: list[list[str]], reader: int, writer: int, errors: int
 def enter_shifted(maps: OuterMaps) -> None:
     """Move on from H into a child of it, in which ids are those of an image.
 
-    For root there is none: its layers keep their ids. Call it in a child of its own.
+    For root there is none: its layers keep their ids. In single-id mode there is none either: layers
+    have lost theirs. Call it in a child of its own.
     """
-    if maps.is_initial:
+    if not maps.needs_deltas:
         return
     shifted = mapping.shifted_map(maps.available)
     rows = [

@@ -15,6 +15,11 @@ class NoSubordinateIdsError(DachaError):
         )
 
 
+def path_of(kind: str) -> str:
+    """The file that gives ids of a kind, 'uid' or 'gid'."""
+    return f"/etc/sub{kind}"
+
+
 def parse(text: str, user: str, uid: int) -> list[tuple[int, int]]:
     """The (start, count) ranges of a user, named or by number, in the order of the file.
 
@@ -31,7 +36,7 @@ def parse(text: str, user: str, uid: int) -> list[tuple[int, int]]:
 
 def subordinate_ids(kind: str, user: str, uid: int) -> list[tuple[int, int]]:
     """The ranges of `user`; `kind` is 'uid' or 'gid'. Raises NoSubordinateIdsError."""
-    path = f"/etc/sub{kind}"
+    path = path_of(kind)
     try:
         with open(path, errors="surrogateescape") as file:
             ranges = parse(file.read(), user, uid)

@@ -21,11 +21,14 @@ USER_MAPS = OuterMaps(
     65536,
     is_initial=False,
 )
+SINGLE_MAPS = outer.outer_maps(Account("alex", 1000, 100, "users", "", "/", "/bin/sh"), is_single=True)
 ROOT_MAPS = outer.outer_maps(Account("root", 0, 0, "root", "", "/root", "/bin/sh"))
 OWN = namespaces.NEWNS | namespaces.NEWPID | namespaces.NEWUTS | namespaces.NEWCGROUP
 
 
-def container(maps: OuterMaps, uid: int, gid: int, *, own: int, cgroup: str = "") -> Container:
+def container(
+    maps: OuterMaps, uid: int, gid: int, *, own: int, cgroup: str = "", user: tuple[int, int] = (0, 0)
+) -> Container:
     return Container(
         root="/run/user/1000/dacha/boxes/work/root",
         hostname="desk",
@@ -39,6 +42,7 @@ def container(maps: OuterMaps, uid: int, gid: int, *, own: int, cgroup: str = ""
         gids=maps.box_gids(gid),
         namespaces=own,
         cgroup=cgroup,
+        user=user,
     )
 
 
@@ -50,6 +54,7 @@ def container(maps: OuterMaps, uid: int, gid: int, *, own: int, cgroup: str = ""
             container(USER_MAPS, 1000, 100, own=OWN | namespaces.NEWUSER, cgroup="/user/dacha-work/init"),
         ),
         ("rootless", container(USER_MAPS, 1000, 100, own=OWN | namespaces.NEWUSER)),
+        ("single", container(SINGLE_MAPS, 1000, 100, own=OWN | namespaces.NEWUSER, user=(1000, 100))),
         ("root", container(ROOT_MAPS, 0, 0, own=OWN, cgroup="/dacha-work/init")),
     ],
 )

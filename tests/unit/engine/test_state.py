@@ -11,7 +11,7 @@ import pytest
 
 from dacha.engine import state
 from dacha.engine.state import State
-from dacha.linux import process
+from dacha.linux import namespaces, process
 
 FIELDS: dict[str, object] = {
     "id": "0123456789abcdef",
@@ -154,6 +154,15 @@ def test_any_live_pid_passes_over_dead_boxes(box_directory: Path) -> None:
         written(name=name, pid=os.getpid(), start_time=start_time)
     assert state.any_live_pid() == os.getpid()
     state.forget("live")
+    assert state.any_live_pid() is None
+
+
+def test_any_live_pid_passes_over_boxes_of_a_single_id(
+    box_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(pid=os.getpid(), start_time=process.start_time(os.getpid()))
+    monkeypatch.setattr(namespaces, "has_single_id", lambda _pid: True)
+    assert box_directory.is_dir()
     assert state.any_live_pid() is None
 
 

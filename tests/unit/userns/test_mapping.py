@@ -161,6 +161,14 @@ def test_groups_are_split_where_their_own_ranges_end() -> None:
     assert maps.box_gids(20) == (IdRange(0, 1, 4), IdRange(4, 5, 5), IdRange(20, 0, 1))
 
 
+def test_a_user_without_subordinate_ids_is_alone() -> None:
+    account = Account("alex", 1000, 100, "users", "", "/home/alex", "/bin/sh")
+    maps = outer.outer_maps(account, is_single=True)
+    assert (maps.view, maps.first, maps.available) == ("single", 0, 0)
+    assert (maps.uids, maps.gids) == ((IdRange(0, 1000, 1),), (IdRange(0, 100, 1),))
+    assert (maps.box_uids(1000), maps.box_gids(100)) == ((IdRange(1000, 0, 1),), (IdRange(100, 0, 1),))
+
+
 @given(OWN, COUNT)
 def test_map_lines_are_read_back_as_they_were(own: int, count: int) -> None:
     rows = box_map(own, count)

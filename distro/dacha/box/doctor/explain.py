@@ -7,7 +7,7 @@ needs it, and the first that fails is the answer: some 40 ms on a host that is w
 from __future__ import annotations
 
 from dacha.box.definition import BoxExistsError
-from dacha.box.doctor import ALL, platforms, programs, runner
+from dacha.box.doctor import ALL, ids, platforms, programs, runner
 from dacha.box.doctor.base import FAIL, WARN, Check, Finding
 from dacha.box.doctor.host import Host
 from dacha.box.remove import BoxRunningError
@@ -33,6 +33,15 @@ _NOT_THE_HOSTS = (
     ImageNotFoundError,
 )
 _REFUSALS = ("denied", "not permitted")
+# New boxes do without these (single-id mode), so their lack is a warning; what needs them names them.
+_RANGES = ("subordinate uids", "subordinate gids")
+_SUSPECTS = {
+    "newuidmap": ("newuidmap", "id maps"),
+    "newgidmap": ("newgidmap", "id maps"),
+    "no subordinate ids": _RANGES,
+    "subordinate ids that": _RANGES,
+    "more ids than your own": (*_RANGES, "newuidmap", "newgidmap", "id maps"),
+}
 
 
 def explain(error: DachaError, host: Host | None = None) -> Finding | None:
@@ -53,6 +62,9 @@ def _explain(error: DachaError, host: Host) -> Finding | None:
     if isinstance(error, ForeignPlatformError):
         return _first(host, list(platforms.CHECKS), WARN)
     found = _first(host, [check for check in ALL if check.stops], FAIL)
+    if found is None:
+        names = [name for words, suspects in _SUSPECTS.items() if words in str(error) for name in suspects]
+        found = _first(host, [check for check in ids.CHECKS if check.name in names], WARN)
     if found is None and any(word in str(error) for word in _REFUSALS):
         found = _first(host, [check for check in ALL if check.name == "SELinux"], WARN)
     return found

@@ -1,9 +1,13 @@
-"""Who you are, and the subordinate ids that the other owners in a box are made of."""
+"""Who you are, and the subordinate ids that the other owners in a box are made of.
+
+Without them, or without the programs that map them, boxes work in single-id mode.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from dacha.box.doctor import trials
 from dacha.box.doctor.base import Check, Verdict, failed, noted, passed, warned
 from dacha.box.doctor.host import Host, Program
 
@@ -11,6 +15,7 @@ _WANTED = 65536
 _FIRST = 100_000  # where distributions begin to hand them out: login.defs(5), SUB_UID_MIN
 _CAP_SETGID, _CAP_SETUID = 1 << 6, 1 << 7  # capabilities(7)
 _NOT_FOR_ROOT = "not needed by root"
+_SINGLE = "new boxes are in single-id mode, with you and root as their only users; older ones do not start"
 
 
 class Entry(NamedTuple):
@@ -70,7 +75,7 @@ def _subordinate(host: Host, kind: str) -> Verdict:
     own = [entry for entry in every if entry.owner in names]
     others = [entry for entry in every if entry.owner not in names]
     if not own:
-        return failed(_none_because(host, path), add_command(host))
+        return warned(_none_because(host, path), add_command(host), cost=_SINGLE)
     detail = f"{sum(entry.size for entry in own)} in {path} ({', '.join(map(str, own))})"
     more = _fresh(host)
     replace = " ".join(f"--del-sub{kind}s {entry}" for entry in own)
@@ -154,19 +159,19 @@ def _helper(host: Host, name: str, capability: int, capability_name: str) -> Ver
         return passed(_NOT_FOR_ROOT)
     program = host.answers.program(name)
     if program is None:
-        return failed("is not in PATH", host.distribution.install("newuidmap"))
+        return warned("is not in PATH", host.distribution.install("newuidmap"))
     return _rights(host, program, capability, capability_name)
 
 
 def _rights(host: Host, program: Program, capability: int, capability_name: str) -> Verdict:
     if not program.is_setuid_root and not program.capabilities & capability:
-        return failed(
+        return warned(
             f"{program.path} is neither set-uid root nor has {capability_name}",
             host.sudo(f"chown root {program.path}") + " && " + host.sudo(f"chmod u+s {program.path}"),
         )
     if program.is_on_nosuid:
         mount = host.sudo(f'mount -o remount,suid "$(findmnt -no TARGET -T {program.path})"')
-        return failed(f"{program.path} lies on a file system mounted with nosuid", mount)
+        return warned(f"{program.path} lies on a file system mounted with nosuid", mount)
     how = "set-uid root" if program.is_setuid_root else capability_name
     return passed(f"{program.path}, {how}")
 
@@ -175,11 +180,17 @@ def _maps(host: Host) -> Verdict:
     if host.is_root:
         return passed(_NOT_FOR_ROOT)
     trial = host.answers.trial("maps")
-    if trial.works:
+    is_in_sandbox = host.process_status("NoNewPrivs") == "1"
+    if trial.works and trial.value != trials.SINGLE:
         return passed("a namespace with all your ids can be made")
+    if trial.works and is_in_sandbox:
+        detail = "one with your own id alone can be made (no_new_privs is set)"
+        return warned(detail, "run dacha outside of the sandbox it is in", cost=_SINGLE)
+    if trial.works:
+        return passed("a namespace with your own id alone can be made, for single-id mode")
     if not trial.was_done:
         return noted("could not be tried: see above for what keeps it from that")
-    if host.process_status("NoNewPrivs") == "1":
+    if is_in_sandbox:
         return failed(f"{trial.error} (no_new_privs is set)", "run dacha outside of the sandbox it is in")
     return failed(trial.error, host.distribution.install("newuidmap"))
 
@@ -197,7 +208,7 @@ CHECKS = (
         "ids",
         "subordinate uids",
         "Your ranges in `/etc/subuid`: at least 65536 ids, of nobody else.",
-        "images with files of higher ids cannot be unpacked, and without any id no box can be created",
+        f"images with files of higher ids cannot be unpacked; without any id {_SINGLE}",
         _uids,
         stops=True,
     ),
@@ -205,7 +216,7 @@ CHECKS = (
         "ids",
         "subordinate gids",
         "The same for groups, in `/etc/subgid`.",
-        "images with files of higher ids cannot be unpacked, and without any id no box can be created",
+        f"images with files of higher ids cannot be unpacked; without any id {_SINGLE}",
         _gids,
         stops=True,
     ),
@@ -214,7 +225,7 @@ CHECKS = (
         "newuidmap",
         "It gives your subordinate ids to a namespace, for which it must be set-uid root or have the"
         " capability.",
-        "no box can be created or started",
+        _SINGLE,
         _newuidmap,
         stops=True,
     ),
@@ -222,14 +233,14 @@ CHECKS = (
         "ids",
         "newgidmap",
         "The same for groups.",
-        "no box can be created or started",
+        _SINGLE,
         _newgidmap,
         stops=True,
     ),
     Check(
         "ids",
         "id maps",
-        "A namespace with all your ids is made, as the first box that starts makes one.",
+        "A namespace with all your ids, or your own alone, is made, as the first box that starts makes one.",
         "no box can be created or started",
         _maps,
         stops=True,

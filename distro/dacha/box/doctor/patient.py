@@ -62,7 +62,7 @@ def call(name: str, account: Account) -> Patient:
     lowers: tuple[str, ...] = ()
     root = 0
     try:
-        maps = outer.outer_maps(account)
+        maps = outer.outer_maps(account, is_single=box.is_single)
         lowers = tuple(start.lower_directories(stack, account, maps))
         root = maps.first
     except DachaError:

@@ -14,7 +14,8 @@ from dacha.linux import process, sockets
 from dacha.linux.account import Account
 from dacha.linux.probe import Answer, Probe, Steps, start_program, start_steps, steps_of
 from dacha.linux.sockets import Reply
-from dacha.userns import outer
+from dacha.userns import outer, single
+from dacha.userns.outer import OuterMaps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,11 +125,19 @@ class LiveAnswers:
         if kind == "places":
             places = {"runtime": self._runtime, "home": self._account.home, "store": self._store}
             return lambda: look_at_places(places)
+        maps: OuterMaps | None
         try:
-            maps = outer.outer_maps(self._account)
+            maps = self._maps()
         except (DachaError, OSError):
             maps = None
         return lambda: trials.try_store(self._store, maps, self.patient.steps if self.patient else None)
+
+    def _maps(self) -> OuterMaps:
+        """Those of the box, if one is looked at, or of the next one. Raises DachaError."""
+        box = self.patient.box if self.patient else None
+        if box is not None:
+            return outer.outer_maps(self._account, is_single=box.is_single)
+        return single.choose(self._account).maps
 
 
 def look_at_places(places: dict[str, str]) -> Steps:

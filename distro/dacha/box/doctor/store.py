@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from dacha.box.doctor import trials
 from dacha.box.doctor.base import Check, Verdict, failed, noted, passed, warned
 from dacha.box.doctor.host import Host, Place, Trial
 
@@ -139,7 +140,9 @@ def _xattrs(host: Host) -> Verdict:
 
 
 def _owners(host: Host) -> Verdict:
-    return _tried(host, "chown", "files can belong to your subordinate ids", failed)
+    is_single = host.answers.trial("maps").value == trials.SINGLE
+    who = "you" if is_single else "your subordinate ids"
+    return _tried(host, "chown", f"files can belong to {who}", failed)
 
 
 def _reflinks(host: Host) -> Verdict:

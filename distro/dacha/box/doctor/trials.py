@@ -20,6 +20,8 @@ from dacha.storage.marks import is_whiteout
 from dacha.userns import outer
 from dacha.userns.outer import OuterMaps
 
+SINGLE = "single"  # what the step "maps" tells of a namespace with the own id alone
+
 # A step's value: its error, and what is told beside.
 Step = tuple[str, tuple[str, str]]
 
@@ -139,7 +141,11 @@ def _try_files(directory: str) -> Steps:
 
 
 def _try_in_outer(directory: str, maps: OuterMaps, box: Callable[[], Steps] | None) -> Steps:
-    step = _attempt("maps", lambda: outer.enter(maps, None))
+    def enter() -> str:
+        outer.enter(maps, None)
+        return SINGLE if maps.is_single else ""
+
+    step = _attempt("maps", enter)
     yield step
     if step[1][0]:
         return

@@ -16,6 +16,7 @@ from dacha.box.integrations.identity import IdentityIntegration
 from dacha.box.integrations.language import LanguageIntegration
 from dacha.box.integrations.messages import MessagesIntegration
 from dacha.box.integrations.names import NamesIntegration
+from dacha.box.integrations.packages import PackagesIntegration
 from dacha.box.integrations.sudo import SudoIntegration
 
 # In the order of their mounts: what lies deeper comes later.
@@ -27,6 +28,7 @@ ALL: tuple[Integration, ...] = (
     EmulationIntegration(),
     AccountIntegration(),
     SudoIntegration(),
+    PackagesIntegration(),
     NamesIntegration(),
     ClockIntegration(),
     LanguageIntegration(),

@@ -2,6 +2,9 @@
 
 An image without sudo gets a small set-uid program (hooks/sudo), which the real one simply
 replaces when it is installed. A real one is told by sudoers.d to ask for nothing.
+
+In single-id mode no program can be set-uid, so no real one works: ours lies in its place and, for
+when a package puts a real one there, also where it is found first.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dacha.box.integrations.base import Context, Integration
 from dacha.engine.spec import Mount
 
 _PATH = "usr/bin/sudo"
+_FIRST_PATH = "usr/local/bin/sudo"
 
 
 class SudoIntegration(Integration):
@@ -26,10 +30,12 @@ class SudoIntegration(Integration):
 
     def edits(self, context: Context) -> list[Edit]:
         """None for root, who needs no sudo, but for programs that call it all the same."""
+        shim = self._shim()
+        if context.maps.is_single:
+            return [Edit(path, shim, mode=0o755, restores=True) for path in (_PATH, _FIRST_PATH) if shim]
         name = context.account.name.encode()
         rule = name + b" ALL=(ALL:ALL) NOPASSWD: ALL\n"
         edits = [Edit("etc/sudoers.d/dacha", rule, mode=0o440)]
-        shim = self._shim()
         if shim and not self._image_has_sudo(context):
             # Set-uid for the box's root; only the user's own group may execute it.
             # That group is H's 0, as the user is, and root's own where H is the initial namespace.

@@ -92,27 +92,41 @@ def rewrite(
     *,
     journal: Writer | None = None,
     marks_files: bool = False,
+    squashes_owners: bool = False,
 ) -> LayerFacts:
     """Read an archive from `source`, write a clean one to the descriptor `sink`, and its journal.
 
     `marks_files`: whiteouts become files of their old names (`storage.marks`) rather than devices.
+    With `squashes_owners` everything belongs to root in what is written, for who has no other id;
+    file capabilities and access lists are left out then. The facts are those of the archive as it came.
+
     Raises BadImageError if the archive is damaged or hostile; what stands in the sink then
     is of no use.
     """
     output = Output(sink)
     with Input(source, output, journal) as archive:
-        return _Rewriter(archive, output, limits, journal, marks_files=marks_files).run()
+        return _Rewriter(
+            archive, output, limits, journal, marks_files=marks_files, squashes_owners=squashes_owners
+        ).run()
 
 
 class _Rewriter:
     """One pass over one archive."""
 
     def __init__(
-        self, archive: Input, output: Output, limits: Limits, journal: Writer | None, *, marks_files: bool
+        self,
+        archive: Input,
+        output: Output,
+        limits: Limits,
+        journal: Writer | None,
+        *,
+        marks_files: bool,
+        squashes_owners: bool,
     ) -> None:
         self._journal = journal
         self._limits = limits
         self._marks_files = marks_files
+        self._squashes_owners = squashes_owners
         self._output = output
         self._input = archive
         self._tree = Tree(max_path_bytes=limits.max_path_bytes)
@@ -357,6 +371,10 @@ class _Rewriter:
     def _write(self, entry: Entry) -> None:
         self._owners.add((entry.uid, entry.gid))
         self._written += 1
+        if self._squashes_owners:
+            entry.uid = entry.gid = 0
+            if entry.xattrs:  # what is left out speaks of other users, or of root's rights
+                entry.xattrs = {key: value for key, value in entry.xattrs.items() if key.startswith(b"user.")}
         self._output.pieces.append(encode_entry(entry))
 
     def _copy_data(self, name: bytes, size: int, pieces: Sequence[tuple[int, int]]) -> None:

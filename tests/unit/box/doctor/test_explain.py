@@ -69,6 +69,28 @@ def test_a_missing_program_is_told_with_the_hosts_own_command(host: HostMaker) -
     assert found.fix == "sudo dnf install mmdebstrap"
 
 
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("box 'work' does not start: 'newgidmap' is not installed", "newgidmap"),
+        (
+            "box 'work' does not start: the user alex has no subordinate ids in /etc/subuid",
+            "subordinate uids",
+        ),
+        ("making 'debian' from its packages takes more ids than your own: …", "subordinate uids"),
+    ],
+)
+def test_what_new_boxes_do_without_is_told_where_it_is_needed(
+    host: HostMaker, message: str, name: str
+) -> None:
+    host.remove("/etc/subuid")
+    del host.answers.programs["newgidmap"]
+    found = explain(ChildError(message), host.make())
+    assert found is not None
+    assert (found.name, found.status) == (name, "warn")
+    assert explain(ChildError("crun: no such file"), host.make()) is None
+
+
 def test_selinux_is_suspected_only_of_refusals(host: HostMaker) -> None:
     host.write("/sys/fs/selinux/enforce", "1")
     found = explain(RIDDLE, host.make())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dacha.box.doctor import ids
-from dacha.box.doctor.host import Program
+from dacha.box.doctor.host import Program, Trial
 from tests.lib.hosts import NOT_REACHED, ROOT, HostMaker, refused
 
 
@@ -27,7 +27,8 @@ def test_missing_ranges_come_by_one_command(host: HostMaker, files: tuple[str, .
         host.remove(f"/etc/{file}")
     for file in files:
         found = host.find(ids.CHECKS, "subordinate uids" if file == "subuid" else "subordinate gids")
-        assert (found.status, found.detail) == ("fail", f"alex has none in /etc/{file}")
+        assert (found.status, found.detail) == ("warn", f"alex has none in /etc/{file}")
+        assert "single-id mode" in found.cost
         assert found.fix == f"sudo usermod {fix}"
 
 
@@ -107,7 +108,7 @@ def test_missing_helpers_come_by_the_hosts_own_package(
     host.write("/etc/os-release", distribution)
     del host.answers.programs[name]
     found = host.find(ids.CHECKS, name)
-    assert (found.status, found.detail, found.fix) == ("fail", "is not in PATH", fix)
+    assert (found.status, found.detail, found.fix) == ("warn", "is not in PATH", fix)
 
 
 def test_an_image_based_fedora_layers_packages(host: HostMaker) -> None:
@@ -122,9 +123,9 @@ def test_an_image_based_fedora_layers_packages(host: HostMaker) -> None:
     [
         ("newuidmap", Program("/bin/n", "", capabilities=1 << 7), "pass", "cap_setuid"),
         ("newgidmap", Program("/bin/n", "", capabilities=1 << 6), "pass", "cap_setgid"),
-        ("newgidmap", Program("/bin/n", "", capabilities=1 << 7), "fail", "chmod u+s /bin/n"),
-        ("newuidmap", Program("/bin/n", ""), "fail", "chmod u+s /bin/n"),
-        ("newuidmap", Program("/bin/n", "", is_setuid_root=True, is_on_nosuid=True), "fail", "remount,suid"),
+        ("newgidmap", Program("/bin/n", "", capabilities=1 << 7), "warn", "chmod u+s /bin/n"),
+        ("newuidmap", Program("/bin/n", ""), "warn", "chmod u+s /bin/n"),
+        ("newuidmap", Program("/bin/n", "", is_setuid_root=True, is_on_nosuid=True), "warn", "remount,suid"),
     ],
 )
 def test_helpers_need_their_rights(
@@ -143,6 +144,15 @@ def test_maps_that_are_refused_fail_in_newuidmaps_words(host: HostMaker) -> None
     assert "sandbox" in host.find(ids.CHECKS, "id maps").fix
     host.answers.trials["maps"] = NOT_REACHED
     assert host.find(ids.CHECKS, "id maps").status == "info"
+
+
+def test_a_map_of_the_own_id_alone_is_enough_for_single_id_mode(host: HostMaker) -> None:
+    host.answers.trials["maps"] = Trial(True, value="single")
+    found = host.find(ids.CHECKS, "id maps")
+    assert (found.status, "single-id mode" in found.detail) == ("pass", True)
+    host.write("/proc/self/status", "NoNewPrivs:\t1\n")
+    found = host.find(ids.CHECKS, "id maps")
+    assert (found.status, "sandbox" in found.fix) == ("warn", True)
 
 
 def test_an_unknown_account_fails(host: HostMaker) -> None:

@@ -22,3 +22,9 @@ def test_processes_are_the_boxs_own_and_sys_is_the_hosts(make_context: ContextMa
     assert mounts["/proc"].kind == "proc"
     assert (mounts["/sys"].kind, mounts["/sys"].source) == ("bind", f"{context.host}/sys")
     assert DevicesIntegration().shared_paths(context) == ["/dev", "/sys"]
+
+
+def test_terminals_have_no_group_that_the_box_has_not(make_context: ContextMaker) -> None:
+    mounts = DevicesIntegration().mounts(make_context(is_single=True))
+    [pts] = [mount for mount in mounts if mount.target == "/dev/pts"]
+    assert not [option for option in pts.options if option.startswith("gid=")]

@@ -83,3 +83,13 @@ def test_root_gets_it_for_its_own_group(make_context: ContextMaker) -> None:
     edits = edits_of(SudoIntegration(), make_context(account=ROOT))
     assert edits["usr/bin/sudo"].group == 0
     assert edits["etc/sudoers.d/dacha"].data.startswith(b"root ")
+
+
+@pytest.mark.parametrize("image", [{}, REAL], ids=["none", "real"])
+def test_in_single_id_mode_ours_is_the_one_that_is_found(make_context: ContextMaker, image: Tree) -> None:
+    """A real one must be set-uid, which nothing can be there."""
+    edits = edits_of(SudoIntegration(), make_context(image, is_single=True))
+    assert list(edits) == ["usr/bin/sudo", "usr/local/bin/sudo"]
+    assert {(edit.data, edit.mode, edit.restores) for edit in edits.values()} == {
+        (b"\x7fELF our own", 0o755, True)
+    }

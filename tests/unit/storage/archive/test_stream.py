@@ -37,7 +37,7 @@ GNU_TAR = shutil.which("tar") or "tar"
 UID, GID = os.getuid(), os.getgid()
 
 
-def run(source: Any, limits: Limits) -> tuple[LayerFacts, bytes]:
+def run(source: Any, limits: Limits, *, squashes_owners: bool = False) -> tuple[LayerFacts, bytes]:
     reader, writer = os.pipe()
     received: list[bytes] = []
 
@@ -48,7 +48,7 @@ def run(source: Any, limits: Limits) -> tuple[LayerFacts, bytes]:
     thread = threading.Thread(target=drain)
     thread.start()
     try:
-        facts = rewrite(source, writer, limits)
+        facts = rewrite(source, writer, limits, squashes_owners=squashes_owners)
     finally:
         os.close(writer)
         thread.join()
@@ -394,6 +394,26 @@ def test_extended_attributes_of_the_host_are_dropped() -> None:
         key.removeprefix("SCHILY.xattr."): value.encode("utf-8", "surrogateescape")
         for key, value in member.pax_headers.items()
     } == {key.replace("%", "%25").replace("=", "%3D"): value for key, value in kept.items()}
+
+
+def test_squashed_owners_are_roots_and_the_facts_are_the_archives() -> None:
+    archive = write_tar(
+        [
+            Entry("etc", DIR),
+            Entry("etc/shadow", data=b"x", mode=0o4640, gid=42),
+            Entry("big", uid=1 << 31, xattrs={"security.capability": b"1", "user.mime": b"text"}),
+            Entry("acl", uid=7, xattrs={"system.posix_acl_access": b"\2\0\0\0"}),
+            whiteout("gone"),
+        ]
+    )
+    facts, written = run(io.BytesIO(archive), Limits(), squashes_owners=True)
+    found = {member.name: member for member in members(written)}
+    assert {(member.uid, member.gid) for member in found.values()} == {(0, 0)}
+    assert facts.owners == {(0, 0), (0, 42), (1 << 31, 0), (7, 0)}
+    assert found["etc/shadow"].mode == 0o4640
+    assert [key for key in found["big"].pax_headers if "xattr" in key] == ["SCHILY.xattr.user.mime"]
+    assert not found["acl"].pax_headers
+    assert facts.diff_id == clean(archive)[0].diff_id
 
 
 def test_extended_attributes_reach_the_file(tmp_path: Path) -> None:
