@@ -255,7 +255,7 @@ def test_stop_gives_programs_time_to_save_their_work(dacha: Dacha, sudo: str) ->
     place.mkdir()
     place.chmod(0o777)
     save = f"trap 'sleep .2; echo saved > {place}/work; exit' TERM"
-    script = f"{save}; touch {place}/ready; while sleep .05; do :; done"
+    script = f"{save}; touch {place}/ready; while :; do sleep .05; done"
     _out(dacha, "run", "work", "--", "sh", "-c", f'{sudo}setsid sh -c "{script}" >/dev/null 2>&1 &')
     assert processes.wait_for((place / "ready").exists)
     _out(dacha, "stop", "--time", "20", "work")
