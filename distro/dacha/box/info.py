@@ -15,7 +15,7 @@ from dacha.linux import account, cgroup, mountinfo, process
 from dacha.linux.probe import start_program
 from dacha.storage import database
 from dacha.storage.drivers import choice
-from dacha.userns import outer
+from dacha.userns import single
 
 _PROGRAMS = ("crun", "conmon", "catatonit", "pasta", "slirp4netns", "fuse-overlayfs", "newuidmap", "tar")
 _SILENT_ABOUT_VERSIONS = ("newuidmap",)  # they take --version for a mistake
@@ -66,7 +66,7 @@ def _store() -> dict[str, Any]:
 
 def _driver() -> dict[str, str]:
     try:
-        found = choice.choose(outer.outer_maps(account.calling_account()))
+        found = choice.choose(single.choose(account.calling_account()).maps)
     except DachaError as error:
         return {"driver": "", "reason": "", "error": str(error), "hint": error.hint}
     return {"driver": found.driver, "reason": found.reason, "cost": choice.COSTS[found.driver]}

@@ -141,8 +141,9 @@ def _xattrs(host: Host) -> Verdict:
 
 def _owners(host: Host) -> Verdict:
     is_single = host.answers.trial("maps").value == trials.SINGLE
-    who = "you" if is_single else "your subordinate ids"
-    return _tried(host, "chown", f"files can belong to {who}", failed)
+    return _tried(
+        host, "chown", f"files can belong to {'you' if is_single else 'your subordinate ids'}", failed
+    )
 
 
 def _reflinks(host: Host) -> Verdict:

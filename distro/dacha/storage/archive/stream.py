@@ -97,7 +97,7 @@ def rewrite(
     """Read an archive from `source`, write a clean one to the descriptor `sink`, and its journal.
 
     `marks_files`: whiteouts become files of their old names (`storage.marks`) rather than devices.
-    With `squashes_owners` everything belongs to root in what is written, for who has no other id;
+    `squashes_owners`: everything belongs to root in what is written, for who has no other id;
     file capabilities and access lists are left out then. The facts are those of the archive as it came.
 
     Raises BadImageError if the archive is damaged or hostile; what stands in the sink then
@@ -105,9 +105,10 @@ def rewrite(
     """
     output = Output(sink)
     with Input(source, output, journal) as archive:
-        return _Rewriter(
+        rewriter = _Rewriter(
             archive, output, limits, journal, marks_files=marks_files, squashes_owners=squashes_owners
-        ).run()
+        )
+        return rewriter.run()
 
 
 class _Rewriter:
