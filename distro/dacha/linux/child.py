@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -35,6 +36,49 @@ def run_in_child(task: Callable[[], bytes]) -> bytes:
         os.close(reader)
         _run(task, writer)
     os.close(writer)
+    return _await(pid, reader)
+
+
+class ChildStream:
+    """What a forked child writes, to be read once and closed.
+
+    `task` gets the descriptor to write to. What it raises is raised here as ChildError, when all it
+    has written before has been read.
+    """
+
+    def __init__(self, task: Callable[[int], object]) -> None:
+        self._reader, writer = os.pipe2(os.O_CLOEXEC)
+        self._report, report_writer = os.pipe2(os.O_CLOEXEC)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._reader)
+            os.close(self._report)
+            _run(lambda: (task(writer), b"")[1], report_writer)
+        os.close(writer)
+        os.close(report_writer)
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        data = os.read(self._reader, size)
+        if not data and self._pid:
+            pid, self._pid = self._pid, 0
+            _await(pid, os.dup(self._report))
+        return data
+
+    def close(self) -> None:
+        """End it, wherever it is."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+        os.close(self._reader)
+        os.close(self._report)
+
+
+def _await(pid: int, reader: int) -> bytes:
+    """Wait for the child, and return or raise what it reports."""
     with os.fdopen(reader, "rb") as file:
         report = file.read()
     status = os.waitpid(pid, 0)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 
 
 class FileLock:
@@ -90,3 +91,16 @@ def lock_directory(path: str) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def share_record_lock(fd: int, wait: Callable[[], object]) -> None:
+    """Take the lock that readers of podman's stores take, on the open lock file `fd`.
+
+    It keeps writers away, not other readers, until this process closes any descriptor of that file.
+    `wait` is called if a writer has it, before it is waited for.
+    """
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        wait()
+        fcntl.lockf(fd, fcntl.LOCK_SH)
