@@ -83,8 +83,13 @@ def _parse_name(text: str, rest: str) -> Reference:
     return Reference(DOCKER, name, "")
 
 
+def is_name(text: str) -> bool:
+    """Whether an image can be called that."""
+    return bool(text) and not set(text) - _NAME_CHARACTERS and text[0].isalnum()
+
+
 def _check_name(text: str, name: str) -> None:
-    if not name or set(name) - _NAME_CHARACTERS or not name[0].isalnum():
+    if not is_name(name):
         raise UsageError(f"'{text}' is no image reference", hint=f"give {_FORMS}")
 
 
