@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple, TypeVar
 
 from dacha import paths
-from dacha.build import catalog, detection, locate, naming, pull, short_names, trust
+from dacha.build import catalog, detection, locate, naming, podman, pull, short_names, trust
 from dacha.build.bootstrap.errors import BootstrapError, MissingManagerError
 from dacha.build.catalog import Entry
 from dacha.build.progress import CountingSource, Progress, in_bytes
@@ -86,6 +86,10 @@ def obtain(
             image = _find(connection, maps, name, platform)
             if image is not None:
                 return image
+    if not reference.transport:
+        image = podman.take_from_read_only(connection, maps, reference.path, progress, platform)
+        if image is not None:
+            return image
     return load(connection, maps, reference, stored_name(reference), progress, platform, access)
 
 

@@ -171,7 +171,11 @@ def _is_image(name: str) -> bool:
         connection.close()
     from dacha.build import catalog
 
-    return catalog.find(name) is not None
+    if catalog.find(name) is not None:
+        return True
+    from dacha.build import podman
+
+    return podman.is_read_only(name)
 
 
 def default_image() -> str:

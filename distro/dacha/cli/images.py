@@ -13,38 +13,47 @@ from dacha.storage.images import Image
 
 
 def list_images(line: Line) -> int:
-    """List the images."""
+    """List the images, and those that stores for all users have."""
+    from dacha.build import podman
+    from dacha.cli.progress import LineProgress
+
     connection = database.open_database()
     try:
         found = images.listing(connection)
     finally:
         connection.close()
+    own = {image.id for image in found}
+    found += podman.read_only_images(own, LineProgress())
     if line.flag("quiet"):
         for image in found:
             print(image.id.removeprefix("sha256:")[:12])
     elif line.flag("json"):
-        print(json.dumps([image._asdict() for image in found], indent=2))
+        rows = [{**image._asdict(), "read_only": image.id not in own} for image in found]
+        print(json.dumps(rows, indent=2))
     else:
-        _print_table(found)
+        _print_table(found, own)
     return 0
 
 
-def _print_table(found: list[Image]) -> None:
-    """The platform has a column where it is not everywhere this machine's."""
+def _print_table(found: list[Image], own: set[str]) -> None:
+    """The platform has a column where it is not everywhere this machine's, R/O where an image is that."""
     from dacha.build.progress import in_bytes
     from dacha.engine.emulation import platform_of
     from dacha.registry.platform import host_platform
 
-    rows = [("NAME", "ID", "PLATFORM", "CREATED", "SIZE")]
+    rows = [("NAME", "ID", "PLATFORM", "CREATED", "SIZE", "R/O")]
     for image in found:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.created))
         platform = str(platform_of(image))
         for name in image.names or ("<none>",):
             short = image.id.removeprefix("sha256:")[:12]
-            rows.append((name, short, platform, created, in_bytes(image.size_bytes)))
-    shown = [0, 1, 2, 3, 4]
+            mark = "" if image.id in own else "true"
+            rows.append((name, short, platform, created, in_bytes(image.size_bytes), mark))
+    shown = [0, 1, 2, 3, 4, 5]
     if {row[2] for row in rows[1:]} <= {str(host_platform())}:
         shown.remove(2)
+    if all(image.id in own for image in found):
+        shown.remove(5)
     widths = [max(len(row[column]) for row in rows) for column in shown]
     for row in rows:
         cells = [row[column].ljust(width) for column, width in zip(shown, widths, strict=True)]

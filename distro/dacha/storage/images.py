@@ -79,9 +79,18 @@ def listing(connection: sqlite3.Connection) -> list[Image]:
     return [_from_row(row) for row in connection.execute(f"{_SELECT} ORDER BY i.created DESC")]
 
 
+def names_meant(reference: str) -> tuple[str, ...]:
+    """The names in the store that `reference` may stand for, the likeliest first.
+
+    What podman has built or imported it calls localhost/NAME, and finds again as NAME.
+    """
+    bare = reference.removesuffix(":latest")
+    return (reference, bare, f"localhost/{bare}")
+
+
 def find(connection: sqlite3.Connection, reference: str) -> Image | None:
     """The image of that name, or whose id begins like that. Raises DachaError if several do."""
-    for name in (reference, reference.removesuffix(":latest")):
+    for name in names_meant(reference):
         row = connection.execute(
             _SELECT + " WHERE i.id = (SELECT image FROM image_names WHERE name = ?)",  # noqa: S608  (constants)
             (name,),
@@ -132,7 +141,10 @@ def add(
     name: str,
     source: str,
 ) -> Image:
-    """Record an image whose layers are in the store, under `name`, which moves if another image had it."""
+    """Record an image whose layers are in the store, under `name`, which moves if another image had it.
+
+    An empty name is none.
+    """
     try:
         with transaction(connection):
             connection.execute(
@@ -143,12 +155,19 @@ def add(
                 "INSERT OR IGNORE INTO image_layers (image, position, diff_id) VALUES (?, ?, ?)",
                 [(image, position, diff_id) for position, diff_id in enumerate(layers)],
             )
-            connection.execute(
-                "INSERT OR REPLACE INTO image_names (name, image) VALUES (?, ?)", (name, image)
-            )
+            if name:
+                connection.execute(
+                    "INSERT OR REPLACE INTO image_names (name, image) VALUES (?, ?)", (name, image)
+                )
     except sqlite3.IntegrityError as error:  # no image listed them yet, so an `image rm` has swept them away
-        raise LayersRemovedError(f"layers of '{name}' were removed meanwhile", hint="do it again") from error
+        text = f"layers of '{name or image}' were removed meanwhile"
+        raise LayersRemovedError(text, hint="do it again") from error
     return get(connection, image)
+
+
+def names(connection: sqlite3.Connection) -> dict[str, str]:
+    """The id of the image that each name stands for."""
+    return dict(connection.execute("SELECT name, image FROM image_names").fetchall())
 
 
 def tag(connection: sqlite3.Connection, image: Image, name: str) -> None:
@@ -170,8 +189,8 @@ def remove(connection: sqlite3.Connection, reference: str) -> Image:
     """
     with transaction(connection):
         image = get(connection, reference)
-        name = reference if reference in image.names else reference.removesuffix(":latest")
-        if name in image.names and len(image.names) > 1:
+        name = next((name for name in names_meant(reference) if name in image.names), "")
+        if name and len(image.names) > 1:
             connection.execute("DELETE FROM image_names WHERE name = ?", (name,))
             return image
         boxes = users(connection, image)

@@ -92,6 +92,24 @@ VERBS = (
         ),
     ),
     Verb(
+        "import-podman",
+        "Take images over from podman's store, without a registry, and print their ids.",
+        "dacha.cli.podman:import_podman",
+        (
+            Option("-a --all", FLAG, "All images that have a name there."),
+            Option("--root", TEXT, "The graph root of another store (default: as storage.conf says).", "DIR"),
+            _JSON,
+            _QUIET,
+        ),
+        operand="NAME...",
+        most=_MANY,
+        examples=(
+            "dacha image import-podman --all",
+            "dacha image import-podman fedora quay.io/toolbx/arch-toolbox",
+            "dacha image import-podman --all --root /mnt/old/containers/storage",
+        ),
+    ),
+    Verb(
         "rm",
         "Remove images, and the layers that no other image needs.",
         "dacha.cli.images:remove_images",

@@ -1,0 +1,171 @@
+"""Take images over from podman's stores: without a registry, without podman.
+
+A layer comes as the very archive that it once was, which its digest proves, so images keep
+their ids. Nothing is shared on disk afterwards: podman's files have other owners there than a
+box needs (docs/adr/0018).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from dacha.build import naming
+from dacha.build.podman_places import open_read_only
+from dacha.build.progress import CountingSource, Progress
+from dacha.errors import BadImageError, DachaError
+from dacha.linux.child import ChildError
+from dacha.registry import reference as references
+from dacha.registry.containers_storage.lookup import Lookup, StoredImage, StoredLayer
+from dacha.registry.platform import Platform, host_platform
+from dacha.registry.source import SourceImage
+from dacha.storage import images, layers, unpack
+from dacha.storage.images import Image
+from dacha.userns.outer import OuterMaps
+
+TRANSPORT = "containers-storage"  # podman's own name for its stores, containers-transports(5)
+
+
+class Taken(NamedTuple):
+    """An image that was taken over, or was here already."""
+
+    image: Image
+    new_layers: int
+    was_there: bool
+    # Names that stay with other images here.
+    kept_names: tuple[str, ...]
+
+
+def take_over(
+    connection: sqlite3.Connection,
+    maps: OuterMaps,
+    lookup: Lookup,
+    found: StoredImage,
+    progress: Progress,
+    platform: Platform | None = None,
+) -> Taken:
+    """Bring an image into our store, under all its names that no other image has here.
+
+    If a platform was asked for it counts for the name (`build.naming`). Raises BadImageError
+    where a layer cannot be had exactly as it was; the store has none of it then.
+    """
+    source = lookup.read(found)
+    was_there = images.find(connection, source.id) is not None
+    new_layers = 0 if was_there else _take_layers(connection, maps, found, source, progress)
+    names, kept = _free_names(connection, found, source, platform)
+    image = images.add(
+        connection,
+        source.id,
+        source.configuration,
+        source.diff_ids,
+        names[0] if names else "",
+        f"{TRANSPORT}:{found.title}",
+    )
+    for name in names[1:]:
+        images.tag(connection, image, name)
+    return Taken(images.get(connection, source.id), new_layers, was_there, tuple(kept))
+
+
+def _take_layers(
+    connection: sqlite3.Connection,
+    maps: OuterMaps,
+    found: StoredImage,
+    source: SourceImage[StoredLayer],
+    progress: Progress,
+) -> int:
+    """Unpack the layers that are not here; how many those were."""
+    count = 0
+    for number, (layer, diff_id) in enumerate(zip(source.layers, source.diff_ids, strict=True), start=1):
+        if layers.find(connection, diff_id) is not None:
+            continue
+        progress.step(f"{found.title}: layer {number} of {len(source.layers)}")
+        try:
+            with layer.store.layer(maps, layer.record) as archive:
+                unpack.add_layer(connection, maps, CountingSource(archive, progress), expected=diff_id)
+        except (BadImageError, ChildError) as error:
+            raise BadImageError(
+                f"'{found.title}': {layer} cannot be taken over: {error}",
+                hint=error.hint or "have podman pull the image again, or bring it from where it came",
+            ) from error
+        count += 1
+    return count
+
+
+def _free_names(
+    connection: sqlite3.Connection,
+    found: StoredImage,
+    source: SourceImage[StoredLayer],
+    platform: Platform | None,
+) -> tuple[list[str], list[str]]:
+    """Under which names an image comes, and which ones other images have here."""
+    taken = images.names(connection)
+    its_platform = source.platform or platform or host_platform()
+    free: list[str] = []
+    kept: list[str] = []
+    for name in (each.removesuffix(":latest") for each in found.record.names):
+        if not references.is_name(name):
+            continue  # podman makes no such names
+        if taken.get(name, source.id) == source.id:
+            free.append(name)
+            continue
+        name = naming.free_name(connection, name, its_platform, was_wanted=platform is not None)
+        (free if taken.get(name, source.id) == source.id else kept).append(name)
+    return free, kept
+
+
+def take_from_read_only(
+    connection: sqlite3.Connection,
+    maps: OuterMaps,
+    name: str,
+    progress: Progress,
+    platform: Platform | None = None,
+) -> Image | None:
+    """The image of that name in the stores for all users, brought here; None if none has it."""
+    with open_read_only(progress) as lookup:
+        if lookup is None:
+            return None
+        found = lookup.find_exactly(name)
+        if found is None:
+            return None
+        its_platform = lookup.read(found).platform
+        if platform is not None and its_platform is not None and not its_platform.serves(platform):
+            return None
+        progress.step(f"taking '{found.title}' over from {found.store.root}")
+        return take_over(connection, maps, lookup, found, progress, platform).image
+
+
+def is_read_only(name: str) -> bool:
+    """Whether a store for all users has an image of that name."""
+    with open_read_only(Progress()) as lookup:
+        return lookup is not None and lookup.find_exactly(name) is not None
+
+
+def read_only_images(known: set[str], progress: Progress) -> list[Image]:
+    """The images with a name in the stores for all users, but for those whose id is `known`."""
+    found: dict[str, Image] = {}
+    with open_read_only(progress) as lookup:
+        for stored in lookup.images() if lookup is not None else ():
+            if stored.record.names and f"sha256:{stored.record.id}" not in known | set(found):
+                try:
+                    image = _describe(lookup.read(stored), stored) if lookup is not None else None
+                except DachaError as error:
+                    progress.notice(f"left out: {error}")
+                else:
+                    if image is not None:
+                        found[image.id] = image
+    return sorted(found.values(), key=lambda image: image.created, reverse=True)
+
+
+def _describe(source: SourceImage[StoredLayer], stored: StoredImage) -> Image:
+    platform = source.platform
+    return Image(
+        source.id,
+        tuple(sorted(name.removesuffix(":latest") for name in stored.record.names)),
+        f"{TRANSPORT}:[{stored.store.driver}@{stored.store.root}]{stored.title}",
+        stored.record.created,
+        sum(layer.record.size_bytes for layer in source.layers),
+        source.diff_ids,
+        platform.os if platform is not None else "",
+        platform.architecture if platform is not None else "",
+        platform.variant if platform is not None else "",
+    )
