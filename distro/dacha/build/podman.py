@@ -47,7 +47,8 @@ def take_over(
     """Bring an image into our store, under all its names that no other image has here.
 
     If a platform was asked for it counts for the name (`build.naming`). Raises BadImageError
-    where a layer cannot be had exactly as it was; the store has none of it then.
+    where a layer cannot be had exactly as it was. Those below it that came before stay until the
+    next `image rm`, so that another try goes on from there.
     """
     source = lookup.read(found)
     was_there = images.find(connection, source.id) is not None

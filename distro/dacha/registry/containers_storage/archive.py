@@ -41,7 +41,9 @@ def open_archive(maps: OuterMaps, store: int, tree: str, open_tar_split: OpenTar
         try:
             root = files.openat2(store, tree, os.O_RDONLY | os.O_DIRECTORY, _BENEATH)
         except OSError as error:
-            raise BadImageError(f"its files are not to be had: {error.strerror} ({tree})") from error
+            raise BadImageError(
+                f"its files are not to be had: {os.strerror(error.errno or 0)}: {tree}"
+            ) from error
         _write_parts(root, read_parts(open_tar_split()), sink)
 
     return ChildStream(write)
@@ -67,9 +69,8 @@ def _write_parts(root: int, parts: Iterator[bytes | Contents], sink: int) -> Non
 def _open(root: int, name: str) -> int:
     try:
         fd = files.openat2(root, name, os.O_RDONLY | os.O_NONBLOCK, _INSIDE)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadImageError(f"cannot read {name!r:.200} of it: {reason}") from error
+    except OSError as error:
+        raise BadImageError(f"cannot read {name!r:.200} of it: {os.strerror(error.errno or 0)}") from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise BadImageError(f"{name!r:.200} of it is no regular file")

@@ -178,4 +178,4 @@ def cannot_read(path: str, error: OSError) -> DachaError:
         hint = "another user's images: podman save IMAGE (as that user), then dacha image load"
     if error.errno == errno.ELOOP:
         return BadImageError(f"{path} is or leads through a symlink, which has no place in a store")
-    return DachaError(f"cannot read {path}: {error.strerror}", hint=hint)
+    return DachaError(f"cannot read {path}: {os.strerror(error.errno or 0)}", hint=hint)
