@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dacha.errors import DachaError
-from dacha.linux.child import ChildError, run_in_child
+from dacha.linux.child import ChildError, ChildStream, run_in_child
+from dacha.linux.files import write_whole
 
 
 def test_what_the_child_returns_comes_back() -> None:
@@ -108,3 +109,32 @@ def test_no_child_and_no_descriptor_is_left() -> None:
     before = belongings()
     run_in_child(lambda: b"x")
     assert belongings() == before
+
+
+def test_what_a_child_writes_is_read_to_its_end() -> None:
+    data = os.urandom(1_000_000)
+    stream = ChildStream(lambda sink: write_whole(sink, data))
+    assert b"".join(iter(lambda: stream.read(1 << 16), b"")) == data
+    assert stream.read(1) == b""
+    stream.close()
+
+
+def test_a_failure_arrives_after_what_was_written() -> None:
+    def task(sink: int) -> None:
+        os.write(sink, b"half")
+        raise DachaError("it broke", hint="mend it")
+
+    stream = ChildStream(task)
+    assert stream.read(100) == b"half"
+    with pytest.raises(ChildError, match="it broke") as caught:
+        stream.read(100)
+    assert caught.value.hint == "mend it"
+    stream.close()
+
+
+def test_a_child_that_is_not_read_to_its_end_is_ended() -> None:
+    stream = ChildStream(lambda sink: write_whole(sink, bytes(1 << 22)))
+    stream.read(1)
+    stream.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dacha.linux.lock import FileLock, try_lock_directory
+from dacha.linux.lock import FileLock, share_record_lock, try_lock_directory
 
 
 class Other:
@@ -158,6 +159,49 @@ def test_many_processes_never_hold_it_together(path: Path, tmp_path: Path) -> No
         pids.append(pid)
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 4
     assert counter.read_text() == "200"
+
+
+def _in_another_process(path: Path, kind: int) -> bool:
+    """Whether somebody else would get that record lock at once."""
+    pid = os.fork()
+    if pid == 0:
+        with path.open("r+") as file:
+            try:
+                fcntl.lockf(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def test_readers_keep_writers_away_and_not_each_other(path: Path) -> None:
+    path.touch()
+    with path.open() as file:
+        share_record_lock(file.fileno(), lambda: pytest.fail("nobody has it"))
+        assert _in_another_process(path, fcntl.LOCK_SH)
+        assert not _in_another_process(path, fcntl.LOCK_EX)
+    assert _in_another_process(path, fcntl.LOCK_EX)
+
+
+def test_a_writer_is_waited_for_and_that_is_told(path: Path) -> None:
+    path.touch()
+    ready, said = os.pipe()
+    go_on, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with path.open("r+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            os.write(said, b"x")
+            os.read(go_on, 1)
+        os._exit(0)
+    os.read(ready, 1)
+    with path.open() as file:
+        calls: list[int] = []
+        share_record_lock(file.fileno(), lambda: calls.append(os.write(told, b"x")))
+    assert calls == [1]
+    assert os.waitpid(pid, 0)[1] == 0
+    for fd in (ready, said, go_on, told):
+        os.close(fd)
 
 
 def test_a_directory_is_locked_once(tmp_path: Path) -> None:

@@ -53,6 +53,25 @@ def test_an_image_is_found_by_its_name_and_by_its_id(connection: sqlite3.Connect
     assert images.config(connection, image.id) == {"os": "linux"}
 
 
+def test_what_podman_calls_localhost_is_found_without_that(connection: sqlite3.Connection) -> None:
+    image = add(connection, name="localhost/mine")
+    for reference in ("mine", "mine:latest", "localhost/mine:latest"):
+        assert images.find(connection, reference) == image
+    other = add(connection, TWO, "mine")
+    assert images.find(connection, "mine") == other
+
+
+def test_one_of_two_names_goes_also_if_it_was_written_shortly(connection: sqlite3.Connection) -> None:
+    images.tag(connection, add(connection, name="localhost/mine"), "yours")
+    images.remove(connection, "mine")
+    assert images.get(connection, ONE).names == ("yours",)
+
+
+def test_an_image_may_come_without_a_name(connection: sqlite3.Connection) -> None:
+    assert add(connection, name="").names == ()
+    assert images.names(connection) == {}
+
+
 @pytest.mark.parametrize(
     "reference", ["", "debia", "Debian", "111", "2222", "%", "____", "sha256:", "sha256"]
 )
