@@ -147,22 +147,15 @@ def test_other_drivers_stores_are_read(
         podman.close()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root's storage.conf is the machine's")
 def test_podmans_own_store_is_where_its_configuration_says(empty_dacha: Dacha, podman: Podman) -> None:
-    _configure(empty_dacha, f'graphroot = "{podman.root}"')
-    done = empty_dacha.run("image", "import-podman", "odd:1", check=not _is_root())
-    if _is_root():
-        pytest.skip("root's storage.conf is the machine's")
-    assert done.stdout.decode().startswith("sha256:")
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def _configure(dacha: Dacha, text: str) -> None:
-    path = dacha.config / "containers" / "storage.conf"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f'[storage]\ndriver = "overlay"\n{text}\n')
+    path = empty_dacha.config / "containers" / "storage.conf"
+    path.parent.mkdir()
+    path.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{podman.root}"\n')
+    (image,) = empty_dacha.run("image", "import-podman", "odd:1", check=True).stdout.decode().split()
+    done = empty_dacha.run("image", "load", "containers-storage:odd:1", "--name", "mine", check=True)
+    assert done.stdout.decode().strip() == image
+    assert _listing(empty_dacha)[image]["names"] == ["docker.io/library/odd:1", "localhost/mine", "mine"]
 
 
 def test_images_of_a_store_for_all_are_listed_and_come_over_when_used(

@@ -50,6 +50,16 @@ def test_what_the_tests_write_is_a_store(empty_dacha: Dacha, store: HandMadeStor
     assert (done.stdout.decode().strip(), done.returncode) == (f"sha256:{store.image}", 0), done.stderr
 
 
+def test_the_store_is_only_read(empty_dacha: Dacha, store: HandMadeStore) -> None:
+    def snapshot() -> list[tuple[str, int, int]]:
+        found = ((path, path.lstat()) for path in sorted(store.root.rglob("*")))
+        return [(str(path), facts.st_mtime_ns, facts.st_ctime_ns) for path, facts in found]
+
+    before = snapshot()
+    assert _import(empty_dacha, store).returncode == 0
+    assert snapshot() == before
+
+
 def _edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -168,6 +178,17 @@ def test_names_here_are_not_taken_away(empty_dacha: Dacha, tmp_path: Path, store
     (outcome,) = json.loads(done.stdout)
     assert (outcome["names"], outcome["kept_names"]) == (["localhost/other"], ["localhost/made"])
     assert b"'localhost/made' stays the name of another image" in done.stderr
+
+
+def test_the_policy_is_asked(empty_dacha: Dacha, store: HandMadeStore) -> None:
+    path = empty_dacha.config / "containers" / "policy.json"
+    path.parent.mkdir()
+    accept, reject = [{"type": "insecureAcceptAnything"}], [{"type": "reject"}]
+    scopes = {"": accept, f"[overlay@{store.root}]localhost": reject}
+    path.write_text(json.dumps({"default": reject, "transports": {"containers-storage": scopes}}))
+    done = _import(empty_dacha, store)
+    assert done.returncode == 125
+    assert b"the signature policy rejects 'containers-storage:[overlay@" in done.stderr
 
 
 def test_what_podman_writes_is_waited_for(empty_dacha: Dacha, store: HandMadeStore) -> None:

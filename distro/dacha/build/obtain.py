@@ -12,7 +12,17 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple, TypeVar
 
 from dacha import paths
-from dacha.build import catalog, detection, locate, naming, podman, pull, short_names, trust
+from dacha.build import (
+    catalog,
+    detection,
+    locate,
+    naming,
+    podman,
+    podman_places,
+    pull,
+    short_names,
+    trust,
+)
 from dacha.build.bootstrap.errors import BootstrapError, MissingManagerError
 from dacha.build.catalog import Entry
 from dacha.build.progress import CountingSource, Progress, in_bytes
@@ -132,7 +142,10 @@ def load(
 
 
 def stored_name(reference: Reference) -> str:
-    """What an image is called in the store: in full if it is in a registry, files by their absolute path."""
+    """What an image is called in the store: in full if it is in a registry, files by their absolute path.
+
+    Empty if it has names where it is.
+    """
     if reference.transport == references.DOCKER or (
         not reference.transport and image_name.has_host(reference.path)
     ):
@@ -141,6 +154,8 @@ def stored_name(reference: Reference) -> str:
         return reference.path.removesuffix(":latest")
     if reference.transport == references.BOOTSTRAP:
         return str(reference)
+    if reference.transport == references.CONTAINERS_STORAGE:
+        return ""
     if reference.path == references.STDIN:
         return str(reference)
     return str(reference._replace(path=os.path.abspath(reference.path)))
@@ -152,6 +167,17 @@ def _load_layout(wish: _Wish) -> Image:
 
 def _load_dir(wish: _Wish) -> Image:
     return _add_image(wish, DirImage(wish.reference.path))
+
+
+def _load_from_podman(wish: _Wish) -> Image:
+    with podman_places.open_own("", wish.progress) as (lookup, _):
+        found = lookup.find(wish.reference.path)
+        image = podman.take_over(
+            wish.connection, wish.maps, lookup, found, wish.progress, wish.platform
+        ).image
+    if wish.name:
+        images.tag(wish.connection, image, wish.name)
+    return images.get(wish.connection, image.id)
 
 
 def _load_root_file_system(wish: _Wish) -> Image:
@@ -340,6 +366,7 @@ _LOADERS: dict[str, Callable[[_Wish], Image]] = {
     references.BOOTSTRAP: _bootstrap,
     "oci": _load_layout,
     "dir": _load_dir,
+    references.CONTAINERS_STORAGE: _load_from_podman,
     "rootfs": _load_root_file_system,
     "tar": _load_archive,
     "oci-archive": _load_archive,

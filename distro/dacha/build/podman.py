@@ -10,20 +10,18 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from dacha.build import naming
+from dacha.build import naming, trust
 from dacha.build.podman_places import open_read_only
 from dacha.build.progress import CountingSource, Progress
 from dacha.errors import BadImageError, DachaError
 from dacha.linux.child import ChildError
 from dacha.registry import reference as references
 from dacha.registry.containers_storage.lookup import Lookup, StoredImage, StoredLayer
-from dacha.registry.platform import Platform, host_platform
+from dacha.registry.platform import Platform, PlatformNotFoundError, host_platform
 from dacha.registry.source import SourceImage
 from dacha.storage import images, layers, unpack
 from dacha.storage.images import Image
 from dacha.userns.outer import OuterMaps
-
-TRANSPORT = "containers-storage"  # podman's own name for its stores, containers-transports(5)
 
 
 class Taken(NamedTuple):
@@ -46,11 +44,15 @@ def take_over(
 ) -> Taken:
     """Bring an image into our store, under all its names that no other image has here.
 
-    If a platform was asked for it counts for the name (`build.naming`). Raises BadImageError
+    Raises PolicyError, PlatformNotFoundError if another platform was asked for, and BadImageError
     where a layer cannot be had exactly as it was. Those below it that came before stay until the
     next `image rm`, so that another try goes on from there.
     """
+    for reference in found.references:
+        trust.check_local(references.CONTAINERS_STORAGE, reference)
     source = lookup.read(found)
+    if platform is not None and source.platform is not None and not source.platform.serves(platform):
+        raise PlatformNotFoundError(platform, [source.platform])
     was_there = images.find(connection, source.id) is not None
     new_layers = 0 if was_there else _take_layers(connection, maps, found, source, progress)
     names, kept = _free_names(connection, found, source, platform)
@@ -60,7 +62,7 @@ def take_over(
         source.configuration,
         source.diff_ids,
         names[0] if names else "",
-        f"{TRANSPORT}:{found.title}",
+        f"{references.CONTAINERS_STORAGE}:{found.title}",
     )
     for name in names[1:]:
         images.tag(connection, image, name)
@@ -86,7 +88,7 @@ def _take_layers(
         except (BadImageError, ChildError) as error:
             raise BadImageError(
                 f"'{found.title}': {layer} cannot be taken over: {error}",
-                hint=error.hint or "have podman pull the image again, or bring it from where it came",
+                hint=error.hint or "bring the image from where podman got it",
             ) from error
         count += 1
     return count
@@ -145,15 +147,16 @@ def read_only_images(known: set[str], progress: Progress) -> list[Image]:
     """The images with a name in the stores for all users, but for those whose id is `known`."""
     found: dict[str, Image] = {}
     with open_read_only(progress) as lookup:
-        for stored in lookup.images() if lookup is not None else ():
-            if stored.record.names and f"sha256:{stored.record.id}" not in known | set(found):
-                try:
-                    image = _describe(lookup.read(stored), stored) if lookup is not None else None
-                except DachaError as error:
-                    progress.notice(f"left out: {error}")
-                else:
-                    if image is not None:
-                        found[image.id] = image
+        if lookup is None:
+            return []
+        for stored in lookup.images():
+            image_id = f"sha256:{stored.record.id}"
+            if not stored.record.names or image_id in known or image_id in found or lookup.is_list(stored):
+                continue
+            try:
+                found[image_id] = _describe(lookup.read(stored), stored)
+            except DachaError as error:
+                progress.notice(f"left out: {error}")
     return sorted(found.values(), key=lambda image: image.created, reverse=True)
 
 
@@ -162,7 +165,7 @@ def _describe(source: SourceImage[StoredLayer], stored: StoredImage) -> Image:
     return Image(
         source.id,
         tuple(sorted(name.removesuffix(":latest") for name in stored.record.names)),
-        f"{TRANSPORT}:[{stored.store.driver}@{stored.store.root}]{stored.title}",
+        f"{references.CONTAINERS_STORAGE}:{stored.references[0]}",
         stored.record.created,
         sum(layer.record.size_bytes for layer in source.layers),
         source.diff_ids,

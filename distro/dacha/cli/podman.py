@@ -39,7 +39,7 @@ def import_podman(line: Line) -> int:
         ):
             wanted: list[str | StoredImage] = list(line.operands)
             if line.flag("all"):
-                wanted += [each for each in lookup.images() if each.store.root in own and each.record.names]
+                wanted += _all_of(lookup, own, progress)
             outcomes = _take_all(connection, lookup, wanted, progress)
     finally:
         connection.close()
@@ -50,6 +50,15 @@ def import_podman(line: Line) -> int:
             if outcome.taken is not None:
                 print(outcome.taken.image.id)
     return max((report(outcome.error) for outcome in outcomes if outcome.error is not None), default=0)
+
+
+def _all_of(lookup: Lookup, own: frozenset[str], progress: Progress) -> list[StoredImage]:
+    """The images with a name in podman's own stores. Those without are what its builds have left."""
+    found = [image for image in lookup.images() if image.store.root in own and image.record.names]
+    lists = [image for image in found if lookup.is_list(image)]
+    for image in lists:
+        progress.notice(f"left out: {image.title} is a list of images, not an image")
+    return [image for image in found if image not in lists]
 
 
 def _take_all(

@@ -20,6 +20,7 @@ from dacha.errors import DachaError
 
 _WITH_PATHS = ("dir", "oci", "oci-archive", "sif")  # transports whose scopes are paths
 _WITH_NAMES = ("docker", "atomic", "docker-daemon")
+_WITH_STORES = ("containers-storage",)  # scopes are [DRIVER@ROOT]NAME and its parents, and [ROOT]
 _ACCEPT = "insecureAcceptAnything"
 _SIGSTORE_KEYS = ("keyPath", "keyPaths", "keyData", "keyDatas")
 _GPG_KEYS = ("keyPath", "keyPaths", "keyData")
@@ -63,7 +64,8 @@ class Policy(NamedTuple):
         """The requirements of the nearest scope; all of them must be met.
 
         `scope` is, for docker, a full name with its tag or digest (of both the digest counts);
-        for the transports with paths, the image's path (made absolute and free of links here); else "".
+        for the transports with paths, the image's path (made absolute and free of links here); for
+        containers-storage [DRIVER@ROOT]NAME; else "".
         """
         scopes = self.transports.get(transport, {})
         for each in (*_scopes(transport, scope), ""):
@@ -98,6 +100,10 @@ def _scopes(transport: str, scope: str) -> list[str]:
         repository, version = split_version(scope)
         exact = repository + (version[version.index("@") :] if "@" in version else version)
         return [exact, *enclosing(repository), *wildcards(repository.partition("/")[0])]
+    if transport in _WITH_STORES and scope.startswith("["):
+        store, _, name = scope.rpartition("]")
+        names = [name, *enclosing(split_version(name)[0])] if name else []
+        return [*(f"{store}]{each}" for each in names), f"{store}]", f"[{store.partition('@')[2]}]"]
     return []
 
 

@@ -16,13 +16,14 @@ from dacha.errors import UsageError
 from dacha.registry import image_name
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@")
-_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir", "tar", "rootfs")
+_TRANSPORTS = ("oci", "oci-archive", "docker-archive", "dir", "tar", "rootfs", "containers-storage")
 _WITH_TAG = ("oci", "oci-archive", "docker-archive")
-_LATER = ("docker-daemon", "containers-storage")
+_LATER = ("docker-daemon",)
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tgz", ".txz", ".tzst", ".tbz", ".tbz2")
 _FORMS = "a catalog name, HOST/PATH[:TAG], a path as ./FILE, oci:DIR[:TAG], tar:FILE or another transport"
 
 BOOTSTRAP = "bootstrap"  # a catalog name, whose recipe shall be taken even where a registry has an image
+CONTAINERS_STORAGE = "containers-storage"  # podman's own store; the path is a name or an id in it
 PATH = "path"  # the transport of a path without one
 DOCKER = "docker"  # that of registries
 STDIN = "-"
@@ -48,7 +49,7 @@ class Reference(NamedTuple):
         path = os.path.abspath(self.path) if self.path in (".", "..") else self.path
         path = path.partition("@")[0] if self.transport == DOCKER else path
         last = path.rstrip("/").rpartition("/")[2]
-        if self.transport not in ("", DOCKER, BOOTSTRAP, "oci", "dir", "rootfs"):
+        if self.transport not in ("", DOCKER, BOOTSTRAP, CONTAINERS_STORAGE, "oci", "dir", "rootfs"):
             last = _without_ending(last)
         tag = "" if self.tag.startswith("@") else self.tag.rpartition("/")[2]
         base = last

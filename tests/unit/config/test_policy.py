@@ -81,6 +81,21 @@ def test_the_nearest_scope_of_docker_wins(tmp_path: Path) -> None:
     assert scope_of(policy, "oci", "/x") == "default"
 
 
+def test_scopes_of_stores_are_names_in_them_and_the_stores(tmp_path: Path) -> None:
+    store = "[overlay@/var/store]"
+    scopes = (f"{store}q.io/a/b:1", f"{store}q.io/a", store, "[/var/other]", "")
+    policy = read(tmp_path, default=REJECT, transports={"containers-storage": dict.fromkeys(scopes, ACCEPT)})
+    for scope, expected in (
+        (f"{store}q.io/a/b:1", f"{store}q.io/a/b:1"),
+        (f"{store}q.io/a/b:2", f"{store}q.io/a"),
+        (f"{store}q.io/c", store),
+        (store, store),
+        ("[vfs@/var/other]q.io/a", "[/var/other]"),
+        ("[vfs@/var/store]q.io/a", ""),
+    ):
+        assert scope_of(policy, "containers-storage", scope) == f"containers-storage:{expected}"
+
+
 def test_scopes_of_paths_are_absolute_and_free_of_links(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "link").symlink_to("images")

@@ -32,6 +32,7 @@ TRANSPORTS = {
     "dir": "what skopeo writes to a directory",
     "tar": "a root file system in a tar",
     "rootfs": "a root file system in a directory",
+    "containers-storage": "an image in podman's store",
 }
 _OF_DIRECTORIES = ("oci", "dir", "rootfs")
 
@@ -78,6 +79,8 @@ def catalog(typed: str) -> Offer:
 def references(typed: str) -> Offer:
     """All that `--image` takes: names of the store and the catalog, transports, paths."""
     transport, colon, _ = typed.partition(":")
+    if colon and transport == "containers-storage":
+        return Offer(WORDS, [])  # its records are podman's, and long to read
     if colon and transport in TRANSPORTS:
         return Offer(DIRECTORIES if transport in _OF_DIRECTORIES else FILES, [], f"{transport}:")
     if typed.startswith((".", "/", "~")):

@@ -99,7 +99,7 @@ VERBS = (
             Option("-a --all", FLAG, "All images that have a name there."),
             Option("--root", TEXT, "The graph root of another store (default: as storage.conf says).", "DIR"),
             _JSON,
-            _QUIET,
+            QUIET,
         ),
         operand="NAME...",
         most=_MANY,

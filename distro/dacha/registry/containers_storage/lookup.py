@@ -31,6 +31,12 @@ class StoredImage(NamedTuple):
         """What to call it in messages."""
         return next((name for name in self.record.names if is_name(name)), self.record.id[:12])
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What containers-transports(5) calls it, by each of its names; where it has none, its store."""
+        store = f"[{self.store.driver}@{self.store.root}]"
+        return tuple(f"{store}{name}" for name in self.record.names) or (store,)
+
 
 class StoredLayer(NamedTuple):
     """A layer and the store that has it."""
@@ -100,7 +106,7 @@ class Lookup:
         configuration = image.store.big_data(image.record, digest)
         where = f"'{image.title}' in {image.store.root}"
         if configuration is None:
-            if not image.record.top_layer:
+            if self.is_list(image):
                 raise BadImageError(f"{where} is a list of images, not an image")
             raise BadImageError(f"{where} has no configuration")
         if f"sha256:{hashlib.sha256(configuration).hexdigest()}" != digest:
@@ -111,6 +117,12 @@ class Lookup:
         except BadImageError as error:
             raise BadImageError(f"{where}: {error}", hint=error.hint) from error
         return SourceImage(digest, configuration.decode(), diff_ids, layers)
+
+    def is_list(self, image: StoredImage) -> bool:
+        """Whether it is a list of images for several platforms, as `podman manifest create` makes it."""
+        if image.record.top_layer:
+            return False
+        return image.store.big_data(image.record, f"sha256:{image.record.id}") is None
 
     def _chain(self, top: str) -> list[StoredLayer]:
         """The layers of an image, the lowest first."""
