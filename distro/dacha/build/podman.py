@@ -14,6 +14,7 @@ from dacha.build import naming, trust
 from dacha.build.podman_places import open_read_only
 from dacha.build.progress import CountingSource, Progress
 from dacha.errors import BadImageError, DachaError
+from dacha.linux.account import calling_account
 from dacha.linux.child import ChildError
 from dacha.registry import reference as references
 from dacha.registry.containers_storage.lookup import Lookup, StoredImage, StoredLayer
@@ -21,6 +22,7 @@ from dacha.registry.platform import Platform, PlatformNotFoundError, host_platfo
 from dacha.registry.source import SourceImage
 from dacha.storage import images, layers, unpack
 from dacha.storage.images import Image
+from dacha.userns import single
 from dacha.userns.outer import OuterMaps
 
 
@@ -78,12 +80,13 @@ def _take_layers(
 ) -> int:
     """Unpack the layers that are not here; how many those were."""
     count = 0
+    readers = single.widest_maps(calling_account())  # podman's files have owners, whatever ours shall have
     for number, (layer, diff_id) in enumerate(zip(source.layers, source.diff_ids, strict=True), start=1):
-        if layers.find(connection, diff_id) is not None:
+        if not layers.is_missing(connection, diff_id, maps):
             continue
         progress.step(f"{found.title}: layer {number} of {len(source.layers)}")
         try:
-            with layer.store.layer(maps, layer.record) as archive:
+            with layer.store.layer(readers, layer.record) as archive:
                 unpack.add_layer(connection, maps, CountingSource(archive, progress), expected=diff_id)
         except (BadImageError, ChildError) as error:
             raise BadImageError(

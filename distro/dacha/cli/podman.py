@@ -16,7 +16,7 @@ from dacha.fast.grammar import Line
 from dacha.linux import account
 from dacha.registry.containers_storage.lookup import Lookup, StoredImage
 from dacha.storage import database
-from dacha.userns import outer
+from dacha.userns import single
 
 
 class _Outcome(NamedTuple):
@@ -64,7 +64,7 @@ def _all_of(lookup: Lookup, own: frozenset[str], progress: Progress) -> list[Sto
 def _take_all(
     connection: sqlite3.Connection, lookup: Lookup, wanted: list[str | StoredImage], progress: Progress
 ) -> list[_Outcome]:
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.choose(account.calling_account()).maps
     outcomes = []
     for each in wanted:
         asked = each if isinstance(each, str) else each.title
