@@ -2,6 +2,9 @@
 
 `userxattr` keeps whiteout and opaque marks in user.overlay.*, the only ones that a user
 namespace may write; root uses it too, so that a store has one format.
+
+mount(2) takes one page of options, which some hundred layers fill. A higher stack gets short
+names: symbolic links in a tmpfs, which overlayfs follows once, as it mounts.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dacha.errors import DachaError
 from dacha.linux import mounts
 
 _MAX_OPTIONS = 4095  # mount(2) takes one page of options
+MAX_LAYERS = 500  # OVL_MAX_STACK in Linux' fs/overlayfs/params.h
 
 
 def options(lowers: list[str], upper: str, work: str) -> str:
@@ -23,12 +27,18 @@ def mount(store: str, target: str, lowers: list[str], upper: str, work: str) -> 
     """Mount the stack on `target`; the layers' paths are relative to `store`.
 
     Changes the working directory, so that the options are short whatever the store's
-    path is: call it in a child.
+    path is: call it in a child. Raises DachaError.
     """
+    if len(lowers) > MAX_LAYERS:
+        raise DachaError(
+            f"the box would stand on {len(lowers)} layers; the kernel's overlayfs stacks {MAX_LAYERS}",
+            hint="load the image as one layer: umoci unpack, or podman export, and dacha image load rootfs:…",
+        )
+    os.chdir(store)
     data = options(lowers, upper, work)
     if len(data) > _MAX_OPTIONS:
-        raise DachaError(f"the image has too many layers for one mount ({len(lowers)})")
-    os.chdir(store)
+        os.chdir(_short_names(store, target, lowers, upper))
+        data = options([str(number) for number in range(len(lowers))], upper, work)
     try:
         mounts.mount("overlay", target, "overlay", 0, data)
     except OSError as error:
@@ -36,3 +46,16 @@ def mount(store: str, target: str, lowers: list[str], upper: str, work: str) -> 
             f"overlayfs refuses the layers in {store}: {error.strerror}",
             hint="it needs kernel 5.13 and a local file system with user xattrs, such as ext4, xfs or btrfs",
         ) from error
+
+
+def _short_names(store: str, target: str, lowers: list[str], upper: str) -> str:
+    """A directory with a link to each layer, named by its number, and the way to `upper` as it was.
+
+    It lies where the stack will be mounted, which hides it, and ends with the mount namespace.
+    """
+    mounts.mount("tmpfs", target, "tmpfs", 0, "mode=700")
+    for number, lower in enumerate(lowers):
+        os.symlink(f"{store}/{lower}", f"{target}/{number}")
+    top = upper.partition("/")[0]
+    os.symlink(f"{store}/{top}", f"{target}/{top}")
+    return target
