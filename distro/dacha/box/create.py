@@ -67,6 +67,7 @@ def create(request: Request, image: Image | None = None, progress: Progress | No
         found = image or images.get(connection, request.image)
         if definition.find(connection, request.name) is not None:
             raise BoxExistsError(request.name)
+        layers.require(layers.of_image(connection, found.id), request.image)
         _make_views(connection, found, request.image, caller, maps)
         _build_deltas(connection, found, caller, maps)
         box = definition.new(request.name, found.id, request.image, request.hostname, request.volumes)

@@ -24,6 +24,12 @@ from dacha.linux.systemd import PendingScope
 STORAGE = "storage"
 
 
+def delegated_directory(name: str, box: str) -> str:
+    """Where a box has its cgroup when it is not in a scope of its own; empty where nothing is delegated."""
+    top = cgroup.delegated_path()
+    return f"{cgroup.tree()}{top.rstrip('/')}/dacha-{name}-{box}" if top else ""
+
+
 class Placement:
     """Asked for at once, ready when `make` returns: systemd takes 12 ms, in which a launch can mount."""
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 
-from dacha import paths
 from dacha.box import definition, stop
 from dacha.box.definition import Box
-from dacha.box.start import lock_box
+from dacha.box.start import get_locked, lock_box
 from dacha.engine import state
 from dacha.errors import DachaError
 from dacha.linux import account, child
-from dacha.storage import database, staging
+from dacha.storage import database, doomed, staging
 from dacha.storage.drivers import choice, template
 from dacha.storage.drivers.removal import remove_trees
 from dacha.userns import launcher, single
@@ -41,20 +40,20 @@ def remove(name: str, *, force: bool = False) -> None:
     It is gone with the commit; deleting its files comes after, and if that is cut short,
     the next sweep goes on with it.
     """
-    with lock_box(name):
+    with lock_box(name) as lock:
         connection = database.open_database()
         try:
-            box = definition.get(connection, name)
+            box = get_locked(connection, name, lock)
             if state.is_running(name) and not force:
                 raise BoxRunningError(name)
             stop.stop_locked(box.id, name, grace_s=0)
             with database.transaction(connection):
                 definition.delete(connection, box)
+                doomed.doom(connection, box.directory)
+            doomed.take_away(connection)
         finally:
             connection.close()
-        if os.path.isdir(box.path):
-            staging.move_to_trash(box.path)
-        os.unlink(lock_box(name).path)
+        os.unlink(lock.path)
     sweep()
 
 
@@ -76,18 +75,14 @@ def remove_half_made(box: Box) -> None:
 
 
 def sweep() -> None:
-    """Delete what killed commands have left in the store: orphans, half-made things and the trash."""
-    base = f"{paths.data_root()}/boxes"
-    # The directories first: a box that appears later is then in neither list.
-    directories = os.listdir(base) if os.path.isdir(base) else []
+    """Delete what killed commands have left in the store: removed boxes, half-made things and the trash."""
     connection = database.open_database()
     try:
-        known = {box.id for box in definition.listing(connection)}
+        doomed.take_away(connection)
     finally:
         connection.close()
-    for orphan in set(directories) - known:
-        staging.move_to_trash(f"{base}/{orphan}")
     template.sweep()
+    launcher.sweep()
     staging.sweep(delete_trees)
 
 

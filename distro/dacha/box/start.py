@@ -8,6 +8,7 @@ which enters H and never comes back.
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import NamedTuple
 
 from dacha import paths
@@ -24,7 +25,7 @@ from dacha.engine import crun, emulation, state
 from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Container, Mount
 from dacha.engine.state import State
-from dacha.errors import DachaError
+from dacha.errors import BoxNotFoundError, DachaError
 from dacha.linux import account, binfmt, cgroup, child, mounts, namespaces, process
 from dacha.linux.account import Account
 from dacha.linux.lock import FileLock
@@ -46,19 +47,29 @@ def lock_box(name: str) -> FileLock:
     return FileLock(f"{directory}/box-{name}")
 
 
+def get_locked(connection: sqlite3.Connection, name: str, lock: FileLock) -> Box:
+    """The box whose lock we hold. Raises BoxNotFoundError, and leaves no lock of a box that there is not."""
+    try:
+        return definition.get(connection, name)
+    except BoxNotFoundError:
+        os.unlink(lock.path)
+        raise
+
+
 def start(name: str) -> bool:
     """Start a box unless it runs; whether it had to be started.
 
     Raises BoxNotFoundError, and DachaError for all that keeps it from running.
     """
-    with lock_box(name):
+    with lock_box(name) as lock:
         connection = database.open_database()
         try:
-            box = definition.get(connection, name)
+            box = get_locked(connection, name, lock)
             if state.is_running(name):
                 return False
             platform = emulation.platform_of(images.get(connection, box.image))
             stack = layers.of_image(connection, box.image)
+            layers.require(stack, box.image_name)
         finally:
             connection.close()
         caller = account.calling_account()
@@ -128,6 +139,7 @@ def _launch(plan: _Launch) -> bytes:
         mounts.bind("/", f"{plan.runtime}/host", recursive=True)
         driver = choice.driver_of(plan.choice)
         stack = stack_of(box, plan.layers, plan.account, plan.maps)
+        _restore_deltas(plan)
         driver.prepare(stack)
         context = _prepare_layers(plan, driver, stack)
         stack = stack._replace(lowers=(f"{box.directory}/integration", *stack.lowers))
@@ -140,6 +152,19 @@ def _launch(plan: _Launch) -> bytes:
             placement.remove()
             raise
     return b""
+
+
+def _restore_deltas(plan: _Launch) -> None:
+    """`create` has made them; a layer that was lost and fetched again has none yet."""
+    if not plan.maps.needs_deltas:
+        return
+    store = os.open(paths.data_root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for layer in plan.layers:
+            if delta.is_needed(layer, plan.account.uid, plan.account.gid):
+                delta.build(store, layer, plan.account.uid, plan.account.gid)
+    finally:
+        os.close(store)
 
 
 def _show_unified_tree() -> None:

@@ -9,7 +9,7 @@ import signal
 import time
 
 from dacha.box import definition
-from dacha.box.placement import STORAGE
+from dacha.box.placement import STORAGE, delegated_directory
 from dacha.box.runtime import remove_runtime
 from dacha.box.start import lock_box
 from dacha.engine import crun, state
@@ -52,6 +52,8 @@ def stop_locked(box: str, name: str, *, grace_s: float) -> bool:
     crun.delete(box)
     if left is not None and left.cgroup:
         cgroup.remove(left.cgroup)
+    elif left is None:
+        _remove_unknown_cgroup(name, box)
     state.forget(name)
     remove_runtime(name)
     return found is not None
@@ -107,3 +109,12 @@ def _kill(running: State, pidfd: int) -> None:
         with contextlib.suppress(OSError):
             cgroup.kill(running.cgroup)
         cgroup.wait_until_empty(running.cgroup, _KILL_TIMEOUT_S)
+
+
+def _remove_unknown_cgroup(name: str, box: str) -> None:
+    """What a start that was killed has made, before it could write it down."""
+    directory = delegated_directory(name, box)
+    if directory and os.path.isdir(directory):
+        cgroup.kill(directory)
+        cgroup.wait_until_empty(directory, _KILL_TIMEOUT_S)
+        cgroup.remove(directory)

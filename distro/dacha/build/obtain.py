@@ -47,6 +47,7 @@ from dacha.registry.reference import Reference
 from dacha.registry.remote.errors import RegistryError, RemoteImageNotFoundError, UnreachableError
 from dacha.registry.source import ImageSource
 from dacha.storage import images, layers, staging, unpack, views
+from dacha.storage.check.images import fetch
 from dacha.storage.images import Image
 from dacha.userns import single
 from dacha.userns.outer import OuterMaps
@@ -96,6 +97,7 @@ def obtain(
             image = _find(connection, maps, name, platform)
             if image is not None:
                 return image
+            _check_origin(connection, naming.find(connection, name, platform), reference)
     if not reference.transport:
         image = podman.take_from_read_only(connection, maps, reference.path, progress, platform)
         if image is not None:
@@ -246,6 +248,15 @@ def _pull_first(wish: _Wish, names: Sequence[ImageName], stored: str = "") -> Im
         under = _name(wish, _checked(wish, found.image.platform))
         return pull.pull(wish.connection, wish.maps, found, under, wish.progress)
     raise ImageNotFoundError(f"there is no registry to ask for {wish.reference}")
+
+
+def _check_origin(connection: sqlite3.Connection, image: Image | None, reference: Reference) -> None:
+    """Raise MissingLayersError where an image has lost layers, and its name does not say where they are."""
+    if image is None or image.source.startswith("docker://") or catalog.find(reference.path) is not None:
+        return
+    lost = layers.missing(connection, image.id)
+    if lost:
+        raise layers.MissingLayersError(str(reference), lost, fetch=fetch(image))
 
 
 def _find(

@@ -101,13 +101,14 @@ def _suggestion(name: str) -> str:
 def _create(request: Request, wanted: Platform | None = None, *, quiet: bool = False) -> Box:
     from dacha.box.create import create
     from dacha.build import naming
+    from dacha.storage import layers
 
     connection = database.open_database()
     try:
         if definition.find(connection, request.name) is not None:
             raise definition.BoxExistsError(request.name)
         image = naming.find(connection, request.image, wanted)
-        if image is None:
+        if image is None or layers.missing(connection, image.id):
             image = _obtain(connection, request.image, wanted, quiet=quiet)
     finally:
         connection.close()

@@ -44,6 +44,13 @@ def report_unexpected(error: BaseException) -> int:
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         return report(DachaError(f"{error.strerror or error}{where}"))
+    if type(error).__module__ == "sqlite3":
+        import sqlite3
+
+        from dacha.storage import database
+
+        if isinstance(error, sqlite3.DatabaseError):
+            return report(database.failure("use", error))
     return report(
         DachaError(
             f"a bug: {type(error).__name__}: {error}",

@@ -29,6 +29,17 @@ class FileLock:
                 return self
             self.release()
 
+    def try_take(self) -> bool:
+        """Take the lock if nobody has it; the file is not made. Raises FileNotFoundError."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
     def __exit__(self, *_: object) -> None:
         self.release()
 
@@ -54,6 +65,15 @@ def try_lock_directory(path: str) -> int | None:
         os.close(fd)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     return fd
+
+
+def try_lock_file(path: str) -> FileLock | None:
+    """A FileLock that is held already, or None if another has it or the file is not there."""
+    lock = FileLock(path)
+    try:
+        return lock if lock.try_take() else None
+    except FileNotFoundError:
+        return None
 
 
 class RecordLock:

@@ -77,9 +77,15 @@ CREATE TABLE manifest_lists (       -- that the user puts together
     body TEXT NOT NULL              -- its members, JSON
 ) STRICT;
 """
+_CARE = """
+ALTER TABLE layers ADD COLUMN files INTEGER;  -- regular files in it
+CREATE TABLE doomed (
+    directory TEXT PRIMARY KEY      -- in the store, of a row that was removed
+) STRICT;
+"""
 # A store's format is the number of these that it has gone through, in this order. Append, never change.
 # They are cut at semicolons, so comments have none.
-_MIGRATIONS = (_FIRST, _VOLUMES, _REGISTRIES)
+_MIGRATIONS = (_FIRST, _VOLUMES, _REGISTRIES, _CARE)
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -97,6 +103,11 @@ def _connect(path: str) -> sqlite3.Connection:
             hint="upgrade dacha",
         )
     return connection
+
+
+def create(path: str) -> sqlite3.Connection:
+    """Make an empty database of today's format. Raises sqlite3.Error."""
+    return _connect(path)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -134,12 +145,16 @@ def open_database() -> sqlite3.Connection:
     except OSError as error:
         raise DachaError(f"cannot make the store {root}: {error.strerror}") from error
     except sqlite3.Error as error:
-        raise _failure("open", error) from error
+        raise failure("open", error) from error
 
 
-def _failure(what: str, error: sqlite3.Error) -> DachaError:
+def failure(what: str, error: sqlite3.Error) -> DachaError:
+    """What SQLite says, with what to do about it."""
     root = paths.data_root()
     hint = "free some space: dacha rm, dacha image rm" if os.statvfs(root).f_bavail == 0 else ""
+    # The low byte is the error, the others say more about it (https://sqlite.org/rescode.html).
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        hint = "save what can be read: dacha system check --repair"
     return DachaError(f"cannot {what} the store {root}: {error}", hint=hint)
 
 
@@ -166,7 +181,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        raise _failure("write to", error) from error
+        raise failure("write to", error) from error
     try:
         yield connection
         connection.execute("COMMIT")
@@ -174,5 +189,5 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         if connection.in_transaction:  # SQLite has rolled back itself where the disk is full
             connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
-            raise _failure("write to", error) from error
+            raise failure("write to", error) from error
         raise

@@ -150,6 +150,8 @@ def build(store: int, layer: Layer, uid: int, gid: int) -> None:
     except FileNotFoundError:
         pass
     growing = f"{final}.{os.getpid()}~"
+    if os.path.lexists(f"/proc/self/fd/{store}/{growing}"):  # of a dead process that had our number
+        _remove(store, growing)
     os.mkdir(growing, 0o700, dir_fd=store)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     source = os.open(f"layers/{layer.directory}/shifted", flags, dir_fd=store)

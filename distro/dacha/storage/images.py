@@ -148,7 +148,9 @@ def add(
     try:
         with transaction(connection):
             connection.execute(
-                "INSERT OR IGNORE INTO images (id, config, source, created) VALUES (?, ?, ?, ?)",
+                # The configuration was held to its digest, whatever has become of the one in the store.
+                "INSERT INTO images (id, config, source, created) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET config = excluded.config",
                 (image, configuration, source, time.time()),
             )
             connection.executemany(

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dacha import paths
@@ -37,6 +37,11 @@ class Layer(NamedTuple):
         """What its archive is put together from, beside its files (`storage.archive.journal`)."""
         return f"{paths.data_root()}/layers/{self.directory}/{_JOURNAL}"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its files are; a row alone is a layer that was lost."""
+        return os.path.isdir(f"{paths.data_root()}/layers/{self.directory}")
+
     def view(self, maps: OuterMaps) -> str:
         """Its files in the view that these maps call for, relative to the store."""
         return f"layers/{self.directory}/{maps.view}"
@@ -44,6 +49,15 @@ class Layer(NamedTuple):
     def has_view(self, maps: OuterMaps) -> bool:
         """Whether its files are there in that view."""
         return os.path.isdir(f"{paths.data_root()}/{self.view(maps)}")
+
+
+class MissingLayersError(DachaError):
+    """An image has lost layers."""
+
+    def __init__(self, image: str, lost: Sequence[Layer], *, fetch: str = "") -> None:
+        count = f"{len(lost)} layers" if len(lost) > 1 else "a layer"
+        hint = f"bring it again: {fetch}" if fetch else "what mends it: dacha system check"
+        super().__init__(f"image '{image}' has lost {count}: {lost[0].diff_id}", hint=hint)
 
 
 @contextlib.contextmanager
@@ -79,7 +93,13 @@ def is_missing(connection: sqlite3.Connection, diff_id: str, maps: OuterMaps) ->
 
 
 def find(connection: sqlite3.Connection, diff_id: str) -> Layer | None:
-    """The layer with that diffID, if it is in the store."""
+    """The layer with that diffID, if it is in the store with its files."""
+    found = find_row(connection, diff_id)
+    return found if found is not None and found.is_there else None
+
+
+def find_row(connection: sqlite3.Connection, diff_id: str) -> Layer | None:
+    """The layer with that diffID, whether its files are there or not."""
     row = connection.execute(
         "SELECT diff_id, directory, size, uids, gids FROM layers WHERE diff_id = ?", (diff_id,)
     ).fetchone()
@@ -120,6 +140,18 @@ def of_image(connection: sqlite3.Connection, image: str) -> list[Layer]:
         (image,),
     )
     return [_from_row(row) for row in rows]
+
+
+def missing(connection: sqlite3.Connection, image: str) -> list[Layer]:
+    """The layers of an image that have lost their files: none in a store that is whole."""
+    return [layer for layer in of_image(connection, image) if not layer.is_there]
+
+
+def require(stack: Sequence[Layer], image: str) -> None:
+    """Raise MissingLayersError unless all of these layers of `image` are there."""
+    lost = [layer for layer in stack if not layer.is_there]
+    if lost:
+        raise MissingLayersError(image, lost)
 
 
 def _from_row(row: tuple[str, str, int, str, str]) -> Layer:

@@ -69,6 +69,19 @@ def _add_view(maps: OuterMaps, place: str, target: str) -> None:
     child.run_in_child(task)
 
 
+def _measure_in_outer(maps: OuterMaps, tree: str) -> tuple[int, int]:
+    """How many files there are in a tree, and their bytes."""
+    from dacha.storage.check.measure import measure  # few archives have an entry twice
+
+    def task() -> bytes:
+        outer.enter(maps, None)
+        content = measure(tree)
+        return json.dumps(content).encode()
+
+    files_count, size_bytes = json.loads(child.run_in_child(task))
+    return files_count, size_bytes
+
+
 def add_layer(
     connection: sqlite3.Connection, maps: OuterMaps, source: Source, *, expected: str = ""
 ) -> Layer:
@@ -89,10 +102,14 @@ def add_layer(
             frozenset(uid for uid, _ in facts.owners),
             frozenset(gid for _, gid in facts.owners),
         )
+        count = facts.files
+        if count is None:
+            count, size_bytes = _measure_in_outer(maps, f"{place}/{maps.view}")
+            layer = layer._replace(size_bytes=size_bytes)
         files.syncfs(place)
         with transaction(connection):
             home = f"{paths.data_root()}/layers"
-            existing = find(connection, facts.diff_id)
+            existing = find(connection, facts.diff_id)  # one that has lost its files does not count
             if existing is not None:
                 if not existing.has_view(maps):
                     _add_view(maps, place, f"{home}/{existing.directory}")
@@ -103,11 +120,14 @@ def add_layer(
                 staging.move_to_trash(target)
             os.rename(place, target)
             connection.execute(
-                "INSERT INTO layers (diff_id, directory, size, uids, gids) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO layers (diff_id, directory, size, files, uids, gids) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (diff_id) DO UPDATE SET directory = excluded.directory, size = excluded.size,"
+                " files = excluded.files, uids = excluded.uids, gids = excluded.gids",
                 (
                     layer.diff_id,
                     layer.directory,
                     layer.size_bytes,
+                    count,
                     json.dumps(sorted(layer.uids)),
                     json.dumps(sorted(layer.gids)),
                 ),

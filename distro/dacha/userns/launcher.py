@@ -65,3 +65,33 @@ def _find(directory: str, live_box: Callable[[], int | None]) -> int | None:
             os.close(fd)
             os.unlink(f"{directory}/{name}")  # of a launch that was killed
     return None
+
+
+def dead() -> list[str]:
+    """The marks of launches that were killed."""
+    directory = paths.runtime_root() + "/launches"
+    found = []
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        if name.isdigit() and not _is_launching(name, f"{directory}/{name}"):
+            found.append(f"{directory}/{name}")
+    return found
+
+
+def sweep() -> None:
+    """Delete the marks of launches that were killed."""
+    if dead():
+        with FileLock(f"{paths.runtime_root()}/launches/lock"):
+            for mark in dead():
+                with suppress(FileNotFoundError):
+                    os.unlink(mark)
+
+
+def _is_launching(pid: str, mark: str) -> bool:
+    try:
+        with open(mark) as file:
+            text = file.read()
+        return not text or process.start_time(int(pid)) == text
+    except FileNotFoundError:
+        return not os.path.exists(mark)  # else it is the process that is not there
+    except ProcessLookupError:
+        return False

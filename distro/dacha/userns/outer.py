@@ -21,6 +21,8 @@ from dacha.linux.account import Account
 from dacha.userns import mapping, subid
 from dacha.userns.mapping import IdMap
 
+VIEWS = frozenset(("identity", "shifted", "single"))  # the names of all id mappings that layers lie in
+
 
 class OuterMaps(NamedTuple):
     """The maps of H, and how many ids beside the user's own it holds of both kinds."""

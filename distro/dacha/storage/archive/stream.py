@@ -69,6 +69,7 @@ class LayerFacts(NamedTuple):
 
     diff_id: str  # "sha256:..." of the archive as it came, to its very end
     size_bytes: int  # of all regular files, holes counted
+    files: int | None  # how many are regular; None where one replaced another, and the size is too large
     entries: int  # written to the sink, with whiteouts and directories that the archive only implied
     owners: frozenset[tuple[int, int]]  # uid and gid
     opaque: tuple[str, ...]  # directories that must hide those of lower layers; "." is the root
@@ -138,6 +139,7 @@ class _Rewriter:
         self._name = b""
         self._written = 0
         self._size_bytes = 0
+        self._files = 0
         self._owners: set[tuple[int, int]] = set()
         self._skipped: list[str] = []
 
@@ -158,6 +160,7 @@ class _Rewriter:
         return LayerFacts(
             diff_id=diff_id,
             size_bytes=self._size_bytes,
+            files=None if self._tree.has_replaced_file else self._files,
             entries=self._written,
             owners=frozenset(self._owners),
             opaque=tuple(os.fsdecode(path) or "." for path in self._tree.opaque),
@@ -275,6 +278,7 @@ class _Rewriter:
 
     def _copy_file(self, entry: Entry, block: bytes) -> None:
         self._tree.add(entry.name, FILE)
+        self._files += 1
         entry.link = b""
         if entry.sparse_records is not None or block[156:157] == b"S":
             self._copy_sparse(entry, block)

@@ -156,6 +156,7 @@ def test_entries_keep_all_that_a_layer_says_about_them() -> None:
     assert facts == LayerFacts(
         diff_id=f"sha256:{hashlib.sha256(archive).hexdigest()}",
         size_bytes=5,
+        files=1,
         entries=6,
         owners=frozenset({(1, 0), (0, 0), (33, 44)}),
         opaque=(),

@@ -62,7 +62,9 @@ def test_an_empty_store_takes_another_and_one_with_layers_does_not(
     monkeypatch.setenv("STORAGE_DRIVER", "vfs")
     assert choice.choose(USER_MAPS).driver == "vfs"
     connection = database.open_database()
-    connection.execute("INSERT INTO layers VALUES ('sha256:1', '1', 1, '[]', '[]')")
+    connection.execute(
+        "INSERT INTO layers (diff_id, directory, size, uids, gids) VALUES ('sha256:1', '1', 1, '[]', '[]')"
+    )
     connection.close()
     monkeypatch.setenv("STORAGE_DRIVER", "btrfs")
     with pytest.raises(WrongDriverError, match="has images made with 'vfs'"):
