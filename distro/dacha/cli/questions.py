@@ -29,9 +29,10 @@ def choose_image(short_name: str, names: Sequence[str]) -> str:
     return names[int(answer) - 1]
 
 
-def confirm(question: str) -> bool:
-    """Ask on the terminal; yes is the default."""
-    sys.stderr.write(f"{question} [Y/n] ")
+def confirm(question: str, *, default: bool = True) -> bool:
+    """Ask on the terminal; an empty answer means `default`, no answer at all no."""
+    sys.stderr.write(f"{question} [{'Y/n' if default else 'y/N'}] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
-    return answer.strip().lower() in ("", "y", "yes") and answer != ""
+    said = answer.strip().lower()
+    return said in ("y", "yes") or (default and said == "" and answer != "")

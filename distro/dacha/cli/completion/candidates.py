@@ -150,6 +150,12 @@ def manifest_lists(_typed: str) -> Offer:
     return Offer(WORDS, names.manifest_lists())
 
 
+def filters(_typed: str) -> Offer:
+    """What images can be chosen by."""
+    kinds = (("label=", "with that label"), ("label!=", "without it"), ("until=", "made before"))
+    return Offer(WORDS, list(kinds))
+
+
 def verbs(_typed: str) -> Offer:
     """All verbs and nouns."""
     from dacha.cli.nouns import NOUNS
@@ -170,17 +176,15 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "BOOL": switches,
     "BOX": boxes,
     "COUNT": nothing,
+    "DESTINATION": references,
     "DIR": directories,
     "FILE": files,
+    "FILTER": filters,
     "HOST": nothing,
     "IMAGE": images,
-    "IMAGE [DESTINATION]": images,
     "KEY=VALUE": nothing,
     "KIND": progress_kinds,
     "LIST": manifest_lists,
-    "LIST IMAGE": manifest_lists,
-    "LIST [IMAGE...]": manifest_lists,
-    "LIST [NAME]": manifest_lists,
     "MODULE": security_modules,
     "NAME": nothing,
     "OS": nothing,
@@ -189,7 +193,7 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "REGISTRY": nothing,
     "SECONDS": nothing,
     "SHELL": shells,
-    "SOURCE DESTINATION": references,
+    "SOURCE": references,
     "TERM": nothing,
     "USER:PASSWORD": nothing,
     "VARIANT": nothing,

@@ -104,6 +104,8 @@ def _value(cursor: Cursor, option: Option, prefix: str, typed: str) -> Cursor:
 
 
 def _operand(cursor: Cursor, verb: Verb) -> Cursor:
+    metavars = verb.operand.split()  # the last one is that of all the rest
+    cursor.metavar = metavars[min(len(cursor.given), len(metavars) - 1)].strip("[]")
     if len(cursor.given) >= verb.most:
         cursor.kind = DASHES if verb.command != NOTHING else NOTHING_MORE
     return cursor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dacha.cli.nouns.options import PLATFORM, PROGRESS, QUIET, REGISTRY
-from dacha.fast.grammar import FLAG, TEXT, Option, Verb
+from dacha.fast.grammar import FLAG, LIST, TEXT, Option, Verb
 
 SUMMARY = "Images: in the store, and to make boxes of."
 
@@ -120,6 +120,64 @@ VERBS = (
         operand="IMAGE...",
         most=_MANY,
         examples=("dacha image rm debian:trixie",),
+    ),
+    Verb(
+        "tag",
+        "Give an image more names; one that another image has moves.",
+        "dacha.cli.image_names:tag_image",
+        operand="IMAGE NAME...",
+        least=2,
+        most=_MANY,
+        examples=("dacha image tag debian work work:1",),
+    ),
+    Verb(
+        "untag",
+        "Take names away from an image, all of them if none is given. The image stays.",
+        "dacha.cli.image_names:untag_image",
+        operand="IMAGE NAME...",
+        least=1,
+        most=_MANY,
+        examples=("dacha image untag debian work:1", "dacha image untag debian"),
+    ),
+    Verb(
+        "history",
+        "Show how an image came to be, the last step first.",
+        "dacha.cli.image_history:show_history",
+        (
+            _JSON,
+            Option("--no-trunc", FLAG, "Show ids and commands in full."),
+            Option("-q --quiet", FLAG, "Only the ids."),
+        ),
+        least=1,
+        operand="IMAGE",
+        examples=("dacha image history debian", "dacha image history --no-trunc debian"),
+    ),
+    Verb(
+        "tree",
+        "Show the layers of an image, and which other images share them.",
+        "dacha.cli.image_history:show_tree",
+        (_JSON,),
+        operand="IMAGE",
+        least=1,
+        examples=("dacha image tree debian",),
+    ),
+    Verb(
+        "prune",
+        "Remove images that have no name, or with --all all that no box uses.",
+        "dacha.cli.prune:prune_images",
+        (
+            Option("-a --all", FLAG, "Also images with names."),
+            Option("-f --force", FLAG, "Do not ask."),
+            Option(
+                "--filter",
+                LIST,
+                "Only images with label=KEY[=VALUE], without it (label!=), or older than until=24h.",
+                "FILTER",
+            ),
+            _JSON,
+        ),
+        most=0,
+        examples=("dacha image prune", "dacha image prune --all --filter until=720h"),
     ),
     Verb(
         "catalog",

@@ -8,6 +8,36 @@ SUMMARY = "The host, and dacha on it: the store, its driver, policies."
 
 VERBS = (
     Verb(
+        "check",
+        "Look for damage and leftovers in the store and the runtime directory; exit code 1 if there are any.",
+        "dacha.cli.care:check",
+        (
+            Option("--repair", FLAG, "Mend what can be mended. What a box has changed is never deleted."),
+            Option("--json", FLAG, "As JSON."),
+        ),
+        most=0,
+        examples=("dacha system check", "dacha system check --repair"),
+    ),
+    Verb(
+        "df",
+        "Show what images, boxes and volumes take on the disk, and what could be freed.",
+        "dacha.cli.usage:show_usage",
+        (
+            Option("-v --verbose", FLAG, "Each image, box and volume."),
+            Option("--json", FLAG, "As JSON."),
+        ),
+        most=0,
+        examples=("dacha system df", "dacha system df -v"),
+    ),
+    Verb(
+        "reset",
+        "Remove all boxes, images and volumes, the store and what runs of it. Homes stay.",
+        "dacha.cli.reset:reset_store",
+        (Option("-f --force", FLAG, "Do not ask."),),
+        most=0,
+        examples=("dacha system reset",),
+    ),
+    Verb(
         "install-policy",
         "Tell AppArmor or SELinux about dacha, as root by sudo: needed where doctor says so.",
         "dacha.cli.policy:install_policy",

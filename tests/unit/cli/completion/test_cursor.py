@@ -75,7 +75,12 @@ def test_no_words_at_all_are_a_verb() -> None:
 
 def test_every_metavar_is_known_to_completion() -> None:
     everything = [*VERBS.values(), *(verb for _, verbs in NOUNS.values() for verb in verbs.values())]
-    metavars = {verb.operand.removesuffix("...") for verb in everything if verb.most}
+    metavars = {
+        word.strip("[]").removesuffix("...")
+        for verb in everything
+        if verb.most
+        for word in verb.operand.split()
+    }
     metavars |= {option.metavar for verb in everything for option in verb.options if option.kind != FLAG}
     assert metavars <= candidates.BY_METAVAR.keys(), "say in cli/completion/candidates.py what it may become"
     assert candidates.BY_VERB.keys() <= VERBS.keys()
