@@ -82,6 +82,18 @@ class Dacha:
             raise AssertionError(f"dacha {words}: exit code {done.returncode}\n{output}")
         return done
 
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start `dacha ARGS`, unheard, in a process group of its own; the caller waits for its end."""
+        return subprocess.Popen(
+            [*self._command, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=self._environment(None),
+            cwd=self.home,
+        )
+
     def spawn(
         self,
         *args: str | Path,
@@ -116,6 +128,8 @@ class Dacha:
             self.run("image", "rm", "--all", "--force", check=True)
             strangers = list(self._foreign_directories())
             assert not strangers, "directories of other owners are left:\n" + "\n".join(strangers)
+            done = self.run("system", "check")
+            assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
         finally:
             self._remove_files()
 
