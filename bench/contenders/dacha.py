@@ -31,6 +31,18 @@ class Dacha(Contender):
     def remove_image(self) -> Command:
         return self._dacha("image", "rm", _IMAGE)
 
+    def load(self, reference: str, name: str) -> Command:
+        """Bring some image into the store."""
+        return self._dacha("image", "load", reference, "--name", name, "--quiet")
+
+    def images(self) -> Command:
+        """List the images."""
+        return self._dacha("image", "list")
+
+    def remove_images(self, *names: str) -> Command:
+        """Remove images."""
+        return self._dacha("image", "rm", *names)
+
     def create(self, box: str) -> Command:
         return self._dacha("create", box, "--image", _IMAGE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.rows import completion, crowd, hosts, images, lifecycle, login, memory, sessions
+from bench.rows import completion, crowd, hosts, images, lifecycle, login, memory, sessions, store
 from bench.rows.base import Experiment
 
 ALL: tuple[Experiment, ...] = (
@@ -13,5 +13,6 @@ ALL: tuple[Experiment, ...] = (
     *crowd.EXPERIMENTS,
     *memory.EXPERIMENTS,
     *images.EXPERIMENTS,
+    *store.EXPERIMENTS,
 )
 LOGIN: tuple[Experiment, ...] = (*login.EXPERIMENTS, *hosts.IN_LOGIN)
