@@ -26,6 +26,14 @@ _OTHER_VERSIONS = {
 }
 
 
+def _megabytes(text: str) -> int:
+    """At least one. Raises ValueError, which argparse tells as an `invalid megabytes value`."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench/run", description="Measure dacha beside podman and distrobox."
@@ -38,6 +46,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all samples there")
     parser.add_argument("--markdown", action="store_true", help="print the table in markdown")
     parser.add_argument("--login", action="store_true", help="measure from a login session")
+    parser.add_argument(
+        "--large-layer", type=_megabytes, metavar="MB", help="how large it is (default: 512, quick: 64)"
+    )
     # bench/run says where everything that is made goes, and removes it.
     for name in ("--state", "--runtime", "--archive", "--reader"):
         parser.add_argument(name, type=Path, help=argparse.SUPPRESS)
@@ -88,6 +99,7 @@ def _measure(bench: Bench, chosen: list[tuple[Experiment, list[Row]]], *, in_log
         load = Load(average, max(foreign, foreign_after))
         foreign = foreign_after
         run.results += [Result(row, samples[row.name], load) for row in rows]
+    run.host |= bench.facts
     run.versions |= _versions(bench)
     run.missing |= bench.missing
     return run
@@ -112,7 +124,14 @@ def main(argv: Sequence[str]) -> int:
         return 2
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _die_once)
-    bench = Bench(options.state, options.runtime, options.archive, options.reader, is_quick=options.quick)
+    bench = Bench(
+        options.state,
+        options.runtime,
+        options.archive,
+        options.reader,
+        is_quick=options.quick,
+        large_layer_mb=options.large_layer,
+    )
     os.chdir(bench.site.home)
     try:
         run = _measure(bench, chosen, in_login=options.login)

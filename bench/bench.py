@@ -15,6 +15,7 @@ from bench.contenders.dacha import Dacha
 from bench.contenders.distrobox import Distrobox
 from bench.contenders.podman import Podman
 from bench.programs import ProgramError, output
+from bench.registry import Registry
 from bench.site import Site
 
 _ORDER: tuple[type[Contender], ...] = (Dacha, Podman, Distrobox)
@@ -28,7 +29,14 @@ class Bench:
     """One run. `missing` says why a program that could not be made ready is left out."""
 
     def __init__(
-        self, state: Path, runtime: Path, archive: Path, reader: Path | None, *, is_quick: bool
+        self,
+        state: Path,
+        runtime: Path,
+        archive: Path,
+        reader: Path | None,
+        *,
+        is_quick: bool,
+        large_layer_mb: int | None = None,
     ) -> None:
         self._begin = time.monotonic()
         self._state = state
@@ -36,10 +44,13 @@ class Bench:
         self.archive = archive
         self.reader = reader  # of what only root may see
         self.is_quick = is_quick
+        self.large_layer_mb = large_layer_mb or self.count(512, 64)
+        self._registry: Registry | None = None
         self._sites: list[Site] = []
         self.site = self.fresh_site("main")
         self.missing: dict[str, str] = {}
         self.versions: dict[str, str] = {}
+        self.facts: dict[str, str] = {}  # what else the header has to say of this run
         self.box_processes: dict[str, list[int]] = {}  # what keeps a main box running
         self.dacha = Dacha(self.site, archive)
         self._known: dict[str, Contender] = {"dacha": self.dacha}
@@ -68,8 +79,18 @@ class Bench:
         self._sites.append(site)
         return site
 
+    @property
+    def registry(self) -> Registry:
+        """The registry to pull from, started when first asked for. Raises ProgramError."""
+        if self._registry is None:
+            self.say("starting a registry")
+            self._registry = Registry(self.fresh_site("registry"))
+        return self._registry
+
     def close(self) -> None:
         """Remove everything this run has made."""
+        if self._registry is not None:
+            self._registry.close()
         # podman 4.3 waits in vain for the end of a container that sees the host's processes.
         for pid in self.box_processes.get("distrobox", ()):
             with contextlib.suppress(ProcessLookupError):

@@ -23,6 +23,29 @@ def started_since(before: set[int]) -> list[int]:
     return [pid for pid in sorted(all_pids() - before) if _is_related(pid)]
 
 
+def descendants(ancestor: int) -> list[int]:
+    """The process and all below it, as they are now."""
+    children: dict[int, list[int]] = {}
+    for pid in all_pids():
+        children.setdefault(_parent(pid), []).append(pid)
+    found = [ancestor]
+    for pid in found:  # grows meanwhile
+        found += children.get(pid, [])
+    return found
+
+
+def rss_bytes(pids: list[int]) -> int:
+    """Resident set size of these processes together: a page that n of them share counts n times."""
+    total = 0
+    for pid in pids:
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):  # gone, or about to
+            continue
+        total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total
+
+
 def arguments(pid: int) -> list[str]:
     """The command line; empty for a process that is gone."""
     try:
@@ -58,14 +81,19 @@ def _is_related(pid: int) -> bool:
 
 
 def _is_descendant(pid: int) -> bool:
-    try:
-        while pid > 1:
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            if pid == os.getpid():
-                return True
-    except OSError:  # gone
-        pass
+    while pid > 1:
+        pid = _parent(pid)
+        if pid == os.getpid():
+            return True
     return False
+
+
+def _parent(pid: int) -> int:
+    """The parent's pid; 0 if the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _has_namespace(pid: int, kind: str) -> bool:

@@ -51,7 +51,7 @@ def output(command: Command) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProgramError(str(error)) from error
     if done.returncode != 0:
-        raise _failure(command, done.returncode, done.stderr or done.stdout)
+        raise failure(command, done.returncode, done.stderr or done.stdout)
     return done.stdout
 
 
@@ -69,7 +69,7 @@ def timed_together(commands: Sequence[Command], *, stdout: Path | None = None) -
             (os.POSIX_SPAWN_OPEN, 1, target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
             (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
         ]
-        paths = [_find(command) for command in commands]
+        paths = [find(command) for command in commands]
         begin = time.perf_counter()
         pids = [
             os.posix_spawn(path, command.argv, command.env, file_actions=actions, setsigdef=(signal.SIGPIPE,))
@@ -80,7 +80,7 @@ def timed_together(commands: Sequence[Command], *, stdout: Path | None = None) -
         for command, code in zip(commands, codes, strict=True):
             if code != 0:
                 errors.seek(0)
-                raise _failure(command, code, errors.read().decode(errors="replace"))
+                raise failure(command, code, errors.read().decode(errors="replace"))
     return end - begin
 
 
@@ -90,7 +90,7 @@ def timed_on_terminal(command: Command) -> float:
         code = session.wait()
         end = time.perf_counter()
         if code != 0:
-            raise _failure(command, code, session.heard.decode(errors="replace"))
+            raise failure(command, code, session.heard.decode(errors="replace"))
     return end - session.begin
 
 
@@ -98,7 +98,7 @@ class Session:
     """A command on a terminal; leaving the block hangs the terminal up."""
 
     def __init__(self, command: Command) -> None:
-        path = _find(command)
+        path = find(command)
         self._master, self._slave = os.openpty()
         termios.tcsetwinsize(self._slave, (24, 80))
         # A session leader that opens a terminal gets it as its own: setsid comes before the actions.
@@ -138,7 +138,8 @@ class Session:
             _wait(self._pid)
 
 
-def _find(command: Command) -> str:
+def find(command: Command) -> str:
+    """The path of the program. Raises ProgramError where it is not installed."""
     path = shutil.which(command.argv[0], path=command.env.get("PATH"))
     if path is None:
         raise ProgramError(f"{command.argv[0]} is not installed")
@@ -164,7 +165,8 @@ def _wait(pid: int, watched: int = -1, act: Callable[[], None] = lambda: None) -
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _failure(command: Command, code: int, words: str) -> ProgramError:
+def failure(command: Command, code: int, words: str) -> ProgramError:
+    """What to raise for a command that ended with `code`; its last words are quoted."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     said = f": {lines[-1]}" if lines else ""
     return ProgramError(f"`{' '.join(command.argv)}` ended with {code}{said}")

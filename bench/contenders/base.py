@@ -32,12 +32,20 @@ class Contender(ABC):
         """Bring the root file system in the archive into the store."""
 
     @abstractmethod
-    def remove_image(self) -> Command:
-        """Undo that."""
+    def pull(self, *images: str) -> Command:
+        """Get images, by their full names, from a registry without TLS."""
 
     @abstractmethod
-    def create(self, box: str) -> Command:
-        """Make a box of the image."""
+    def remove_image(self, image: str = "") -> Command:
+        """Remove an image; by default that of the archive."""
+
+    @abstractmethod
+    def list_images(self) -> Command:
+        """List the images in the store."""
+
+    @abstractmethod
+    def create(self, box: str, image: str = "") -> Command:
+        """Make a box of an image; by default that of the archive."""
 
     @abstractmethod
     def start(self, box: str) -> Command:

@@ -28,23 +28,17 @@ class Dacha(Contender):
         script = _ROOT / "bench/unpack.py"
         return self.site.command(PROGRAM.with_name("python"), "-IS", script, _ROOT / "distro", self.archive)
 
-    def remove_image(self) -> Command:
-        return self._dacha("image", "rm", _IMAGE)
+    def pull(self, *images: str) -> Command:
+        return self._dacha("image", "pull", "--quiet", "--tls-verify=false", *images)
 
-    def load(self, reference: str, name: str) -> Command:
-        """Bring some image into the store."""
-        return self._dacha("image", "load", reference, "--name", name, "--quiet")
+    def remove_image(self, image: str = "") -> Command:
+        return self._dacha("image", "rm", image or _IMAGE)
 
-    def images(self) -> Command:
-        """List the images."""
+    def list_images(self) -> Command:
         return self._dacha("image", "list")
 
-    def remove_images(self, *names: str) -> Command:
-        """Remove images."""
-        return self._dacha("image", "rm", *names)
-
-    def create(self, box: str) -> Command:
-        return self._dacha("create", box, "--image", _IMAGE)
+    def create(self, box: str, image: str = "") -> Command:
+        return self._dacha("create", box, "--image", image or _IMAGE)
 
     def start(self, box: str) -> Command:
         return self._dacha("start", box)

@@ -18,11 +18,17 @@ class Distrobox(Contender):
     def load_image(self) -> Command:
         return Podman(self.site, self.archive).load_image()
 
-    def remove_image(self) -> Command:
-        return Podman(self.site, self.archive).remove_image()
+    def pull(self, *images: str) -> Command:
+        return Podman(self.site, self.archive).pull(*images)
 
-    def create(self, box: str) -> Command:
-        return self._distrobox("create", "--yes", "--name", box, "--image", IMAGE)
+    def remove_image(self, image: str = "") -> Command:
+        return Podman(self.site, self.archive).remove_image(image)
+
+    def list_images(self) -> Command:
+        return Podman(self.site, self.archive).list_images()
+
+    def create(self, box: str, image: str = "") -> Command:
+        return self._distrobox("create", "--yes", "--name", box, "--image", image or IMAGE)
 
     def start(self, box: str) -> Command:
         return self.enter(box, "true")

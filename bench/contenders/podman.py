@@ -19,12 +19,18 @@ class Podman(Contender):
     def load_image(self) -> Command:
         return self._podman("import", "--quiet", str(self.archive), IMAGE)
 
-    def remove_image(self) -> Command:
-        return self._podman("rmi", "--force", IMAGE)
+    def pull(self, *images: str) -> Command:
+        return self._podman("pull", "--quiet", "--tls-verify=false", *images)
 
-    def create(self, box: str) -> Command:
+    def remove_image(self, image: str = "") -> Command:
+        return self._podman("rmi", "--force", image or IMAGE)
+
+    def list_images(self) -> Command:
+        return self._podman("images")
+
+    def create(self, box: str, image: str = "") -> Command:
         flags = ("--userns=keep-id", "--network=host")
-        return self._podman("create", f"--name={box}", *flags, IMAGE, "sleep", "infinity")
+        return self._podman("create", f"--name={box}", *flags, image or IMAGE, "sleep", "infinity")
 
     def start(self, box: str) -> Command:
         return self._podman("start", box)

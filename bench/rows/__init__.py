@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from bench.rows import completion, crowd, hosts, images, lifecycle, login, memory, sessions, store
+from bench.rows import (
+    completion,
+    crowd,
+    growth,
+    hosts,
+    images,
+    lifecycle,
+    login,
+    memory,
+    pull,
+    sessions,
+    store,
+)
 from bench.rows.base import Experiment
 
 ALL: tuple[Experiment, ...] = (
@@ -13,6 +25,9 @@ ALL: tuple[Experiment, ...] = (
     *crowd.EXPERIMENTS,
     *memory.EXPERIMENTS,
     *images.EXPERIMENTS,
+    *pull.EXPERIMENTS,
     *store.EXPERIMENTS,
+    *growth.EXPERIMENTS,
+    *store.REMOVAL,
 )
 LOGIN: tuple[Experiment, ...] = (*login.EXPERIMENTS, *hosts.IN_LOGIN)

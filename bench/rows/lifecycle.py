@@ -15,7 +15,7 @@ _CREATE = Row("create", claims=(Claim(60),))
 _START = Row("start", claims=(Claim(70),))
 _STOP = Row("stop", claims=(Claim(60),))
 _REMOVE = Row("rm of a running box", claims=(Claim(80),))
-_CREATE_FIRST = Row("create, first box of an image", claims=(Claim(60),))
+_CREATE_FIRST = Row("create, first box of an image", claims=(Claim(60), Claim(0.05, "podman")))
 _START_FIRST = Row("start, no other box running", claims=(Claim(70),))
 
 _Filled = dict[str, Samples]

@@ -1,102 +1,101 @@
-"""A store of many images, and images of many layers: each cost grows linearly at most."""
+"""The store: what it takes of the disk, and how verbs fare when it holds many images."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
-import json
-import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from bench import made
 from bench.bench import Bench
 from bench.contenders.base import Contender
-from bench.contenders.dacha import Dacha
-from bench.programs import output, timed
+from bench.programs import Command, output, timed
 from bench.rows.base import Experiment
-from bench.series import Claim, Row, Samples, in_turns
+from bench.series import Claim, Row, Samples, in_bursts, in_turns
 
+_BOXES = 10
 _IMAGES = 300
-_HEIGHTS = (10, 100, 1000)
 
+_ONE = "dacha, one box"
+_DISK = Row(f"disk used by {_BOXES} boxes of one image", unit="MB", claims=(Claim(1.05, _ONE),))
 _LIST = Row(f"image list, with {_IMAGES} images", claims=(Claim(150),))
-_LOAD = {height: Row(f"load an image of {height} tiny layers") for height in _HEIGHTS}
-_REMOVE = {height: Row(f"remove an image of {height} tiny layers") for height in _HEIGHTS}
+_REMOVE = Row("image rm, Debian", claims=(Claim(1000),))
 
 
-def write_layout(directory: Path, height: int, *, first: int = 0) -> Path:
-    """An OCI layout with one image: a layer each for the numbers from `first` on."""
-    layers = [_layer(number) for number in range(first, first + height)]
-    configuration = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [_digest(layer) for layer in layers]},
-    }
-    kind = "application/vnd.oci.image"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": f"{kind}.manifest.v1+json",
-        "config": _blob(directory, json.dumps(configuration).encode(), f"{kind}.config.v1+json"),
-        "layers": [_blob(directory, layer, f"{kind}.layer.v1.tar") for layer in layers],
-    }
-    index = {
-        "schemaVersion": 2,
-        "manifests": [_blob(directory, json.dumps(manifest).encode(), f"{kind}.manifest.v1+json")],
-    }
-    (directory / "index.json").write_text(json.dumps(index))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return directory
+def _fresh(bench: Bench, contender: Contender) -> Contender:
+    return type(contender)(bench.fresh_site("store"), bench.archive)
 
 
-def _layer(number: int) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo(f"file-{number}")
-        entry.size = 100
-        tar.addfile(entry, io.BytesIO(bytes(100)))
-    return buffer.getvalue()
+def _used_bytes(contender: Contender) -> float:
+    """On the disk, by all the program has stored; what its boxes have mounted does not count."""
+    flags = ("--summarize", "--one-file-system", "--block-size=1")
+    return float(output(contender.site.inside_namespace("du", *flags, contender.site.data)).split()[0])
 
 
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+def _measure_disk(bench: Bench, contenders: list[Contender]) -> dict[str, Samples]:
+    """With boxes that have been started: what a first start writes into a box counts."""
+    used: Samples = {}
+    for contender in contenders:
+        there = _fresh(bench, contender)
+        output(there.load_image())
+        boxes = [there.box(f"disk{number}") for number in range(_BOXES)]
+        for number, box in enumerate(boxes):
+            output(there.create(box))
+            output(there.start(box))
+            if number == 0:
+                used[f"{contender.name}, one box"] = [_used_bytes(there)]
+        used[contender.name] = [_used_bytes(there)]
+        output(there.remove(*boxes))
+    return {_DISK.name: dict(sorted(used.items()))}
 
 
-def _blob(directory: Path, data: bytes, kind: str) -> dict[str, object]:
-    blobs = directory / "blobs" / "sha256"
-    blobs.mkdir(parents=True, exist_ok=True)
-    (blobs / _digest(data).removeprefix("sha256:")).write_bytes(data)
-    return {"mediaType": kind, "digest": _digest(data), "size": len(data)}
+def _push_many(bench: Bench) -> list[str]:
+    """The names of many small images, which all have one layer in common."""
+    registry = bench.registry
+
+    def make(directory: Path) -> list[made.Layer]:
+        layers = [made.tiny(0, directory)]
+        registry.push_layers("many", layers)
+        for number in range(1, _IMAGES):
+            registry.push_image("many", f"v{number}", layers)
+        return layers
+
+    first = registry.provide("many", make)
+    return [first, *(f"{first.removesuffix('latest')}v{number}" for number in range(1, _IMAGES))]
 
 
-def _measure_list(bench: Bench, _contenders: list[Contender]) -> dict[str, Samples]:
-    """The images share most of their layers, as those of one family do."""
-    site = bench.fresh_site("images")
-    there = Dacha(site, bench.archive)
-    bench.say(f"making {_IMAGES} images")
-    for number in range(_IMAGES):
-        layout = write_layout(site.files / f"layout-{number}", 1 + number % 8, first=number // 8)
-        output(there.load(f"oci:{layout}", f"image-{number}"))
-    listing = {"dacha": functools.partial(timed, there.images())}
-    return {_LIST.name: in_turns(listing, bench.count(15, 5))}
+def _measure_list(bench: Bench, contenders: list[Contender]) -> dict[str, Samples]:
+    images = _push_many(bench)
+    actions = {}
+    for contender in contenders:
+        bench.say(f"pulling {_IMAGES} images with {contender.name}")
+        there = _fresh(bench, contender)
+        output(there.pull(*images))
+        actions[contender.name] = functools.partial(timed, there.list_images())
+    return {_LIST.name: in_bursts(actions, bench.count(20, 8))}
 
 
-def _measure_heights(bench: Bench, _contenders: list[Contender]) -> dict[str, Samples]:
-    samples: dict[str, Samples] = {}
-    for height in _HEIGHTS:
-        site = bench.fresh_site("layers")
-        there = Dacha(site, bench.archive)
-        reference = f"oci:{write_layout(site.files / 'layout', height)}"
-        loads, removals = [], []
-        for _ in range(bench.count(3, 1)):
-            loads.append(timed(there.load(reference, "high")))
-            removals.append(timed(there.remove_images("high")))
-        samples[_LOAD[height].name] = {"dacha": loads}
-        samples[_REMOVE[height].name] = {"dacha": removals}
-    return samples
+def _time_next(commands: Iterator[Command]) -> float:
+    return timed(next(commands))
+
+
+def _measure_remove(bench: Bench, contenders: list[Contender]) -> dict[str, Samples]:
+    """All stores are filled first: where files have just been removed, new ones may be slow to make."""
+    count = bench.count(5, 1)
+    actions = {}
+    for contender in contenders:
+        stores = [_fresh(bench, contender) for _ in range(count)]
+        for there in stores:
+            output(there.load_image())
+        commands = iter([there.remove_image() for there in stores])
+        actions[contender.name] = functools.partial(_time_next, commands)
+    return {_REMOVE.name: in_turns(actions, count, warmups=0)}
 
 
 EXPERIMENTS = (
-    Experiment((_LIST,), _measure_list, programs=("dacha",), is_slow=True),
-    Experiment((*_LOAD.values(), *_REMOVE.values()), _measure_heights, programs=("dacha",), is_slow=True),
+    Experiment((_DISK,), _measure_disk, programs=("dacha", "podman")),
+    # podman takes more than ten minutes to pull that many.
+    Experiment((_LIST,), _measure_list, programs=("dacha",)),
 )
+# To be measured last: it removes many files.
+REMOVAL = (Experiment((_REMOVE,), _measure_remove, programs=("dacha", "podman")),)
