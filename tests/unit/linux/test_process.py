@@ -230,6 +230,8 @@ def test_only_processes_of_that_pid_namespace_are_found() -> None:
             init = int(Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text())
             children = {int(pid) for pid in Path(f"/proc/{init}/task/{init}/children").read_text().split()}
             assert len(children) == 2
+            while Path(f"/proc/{init}/comm").read_text() != "sleep\n":
+                time.sleep(0.005)  # until then the shell waits for its children
             assert set(process.in_pid_namespace_of(init)) == children
             os.kill(min(children), signal.SIGKILL)
             _wait_for_zombie(min(children))
