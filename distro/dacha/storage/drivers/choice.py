@@ -81,6 +81,14 @@ def wanted_driver(environment: Mapping[str, str] = os.environ) -> Wanted:
     return Wanted("", "")
 
 
+def _configured() -> Wanted:
+    """What storage.conf names: a wish, since distributions ship one. Where it cannot be, another will do."""
+    from dacha.config.storage import load_storage_config  # read for a new store alone
+
+    name = load_storage_config().driver
+    return Wanted(name, "storage.conf") if name in _MEANINGS else Wanted("", "")
+
+
 def _known(wanted: Wanted) -> Wanted:
     if wanted.name not in _MEANINGS:
         raise DachaError(
@@ -128,7 +136,13 @@ def choose(maps: OuterMaps) -> Choice:
                 raise WrongDriverError(wanted, found.driver, root)
         from dacha.storage.drivers import trial
 
-        chosen = trial.first_that_works(maps, wanted)
+        wish = wanted if wanted.name else _configured()
+        try:
+            chosen = trial.first_that_works(maps, wish)
+        except DachaError:
+            if wish == wanted:
+                raise
+            chosen = trial.first_that_works(maps, wanted)
         text = "\n".join((_FIRST_LINE, *chosen)) + "\n"
         files.replace_file(f"{root}/{FILE}", text.encode())
     return chosen

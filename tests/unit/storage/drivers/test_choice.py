@@ -95,3 +95,31 @@ def test_every_driver_can_be_had() -> None:
         assert driver.name == name
         assert choice.has_trees(Choice(name, marks.KERNEL, "")) == (driver.own == "root")
         assert name in choice.COSTS
+
+
+def test_storage_conf_is_a_wish(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = tmp_path / "storage.conf"
+    conf.write_text('[storage]\ndriver = "btrfs"\n')
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(conf))
+    assert choice.choose(USER_MAPS).driver == "btrfs"
+    conf.write_text('[storage]\ndriver = "vfs"\n')
+    assert choice.choose(USER_MAPS).driver == "btrfs", "the store has one already"
+
+
+def test_a_wish_that_cannot_be_is_no_failure(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def works(_maps: OuterMaps, wanted: Wanted) -> Choice:
+        if wanted.name == "btrfs":
+            raise DachaError("no btrfs here")
+        return Choice(wanted.drivers[0], marks.KERNEL, "it works")
+
+    monkeypatch.setattr(trial, "first_that_works", works)
+    conf = tmp_path / "storage.conf"
+    conf.write_text('[storage]\ndriver = "btrfs"\n')
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(conf))
+    assert choice.choose(USER_MAPS).driver == "overlay"
+    monkeypatch.setenv("STORAGE_DRIVER", "btrfs")
+    (store / choice.FILE).unlink()
+    with pytest.raises(DachaError, match="no btrfs"):
+        choice.choose(USER_MAPS)
