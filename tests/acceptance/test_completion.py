@@ -129,7 +129,7 @@ def test_a_word_in_quotes(stocked: Dacha) -> None:
 def test_candidates_are_shown_with_what_they_are(stocked: Dacha, name: str) -> None:
     with TabShell(name, stocked.env, stocked.executable, stocked.home) as terminal:
         terminal.see("dacha stop w\t", "web-2", "stopped, of own:1.5")
-        terminal.see("dacha image \t", "Search the catalog.")
+        terminal.see("dacha image \t", "Search the catalog, or a registry.")
 
 
 def test_the_scripts_parse() -> None:
