@@ -14,7 +14,6 @@ is sparse stays so.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import tarfile
@@ -22,13 +21,13 @@ from collections.abc import Generator, Iterator
 
 from dacha.errors import BadImageError, ImageNotFoundError
 from dacha.linux.files import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+from dacha.linux.holes import data_pieces
 from dacha.userns import mapping
 from dacha.userns.mapping import IdMap
 from dacha.userns.outer import OuterMaps
 
 _CHUNK = 1 << 20
 _BLOCK = 512
-_MAX_SEGMENTS = 10_000  # of a sparse file; its last holes are written out
 _CAPABILITY = "security.capability"
 
 _Key = tuple[int, int]  # device and inode
@@ -141,7 +140,7 @@ class RootFileSystem:
             if not stat.S_ISREG(facts.st_mode):
                 raise BadImageError(f"{_printable(path)} in {self.directory} has changed while it was read")
             info = self._info(path, facts, tarfile.REGTYPE, fd)
-            segments = _segments(fd, facts)
+            segments = data_pieces(fd, facts, block=_BLOCK)
             table = b""
             if segments != [(0, facts.st_size)]:
                 table = _sparse_map(segments, facts.st_size)
@@ -216,27 +215,6 @@ def _stat_at(fd: int, name: str, path: str) -> os.stat_result:
 
 def _header(info: tarfile.TarInfo) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _segments(fd: int, facts: os.stat_result) -> list[tuple[int, int]]:
-    """The parts of a file that hold data, offset and size; for most files that is one, the whole."""
-    end = facts.st_size
-    if facts.st_blocks * 512 >= end:  # stat(2) counts in these, whatever the file system has
-        return [(0, end)]
-    segments: list[tuple[int, int]] = []
-    stop = 0
-    while stop < end:
-        try:
-            # In whole blocks, as the format wants all but the last to be.
-            start = os.lseek(fd, stop, os.SEEK_DATA) // _BLOCK * _BLOCK
-            stop = end if len(segments) == _MAX_SEGMENTS else os.lseek(fd, start, os.SEEK_HOLE)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            break  # nothing but a hole follows
-        stop = min(stop + -stop % _BLOCK, end)
-        segments.append((start, stop - start))
-    return segments
 
 
 def _sparse_map(segments: list[tuple[int, int]], size: int) -> bytes:

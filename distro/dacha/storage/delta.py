@@ -14,7 +14,7 @@ import os
 import stat
 
 from dacha.linux import files
-from dacha.storage import marks
+from dacha.storage import marks, ownership
 from dacha.storage.layers import Layer
 
 _COPY_BYTES = 1 << 30
@@ -51,7 +51,7 @@ class _Builder:
             name = os.fsencode(entry)
             where = path + b"/" + name if path else name
             found = os.stat(name, dir_fd=source, follow_symlinks=False)
-            ours = found.st_uid == self._uid or found.st_gid == self._gid
+            ours = found.st_uid == self._uid or found.st_gid == self._gid or self._is_named(source, name)
             if not stat.S_ISDIR(found.st_mode):
                 if ours:
                     self._make_parents(path)
@@ -64,6 +64,18 @@ class _Builder:
                 self._make_parents(where)
             self.walk(fd, where)
             self._close(where, found, fd)
+
+    def _is_named(self, source: int, name: bytes) -> bool:
+        """Whether an access control list of the file names us."""
+        path = f"/proc/self/fd/{source}/".encode() + name
+        for key in ownership.ACLS:
+            try:
+                users, groups = ownership.acl_ids(os.getxattr(path, key, follow_symlinks=False))
+            except OSError:
+                continue
+            if self._uid in users or self._gid in groups:
+                return True
+        return False
 
     def finish(self) -> None:
         """Give the root of the delta the metadata of the layer's."""
@@ -127,7 +139,7 @@ class _Builder:
                 for key in os.listxattr(source):
                     # An opaque directory must not hide what is in its own layer, right below.
                     if not key.startswith(marks.PRIVATE_XATTRS):
-                        os.setxattr(target, key, os.getxattr(source, key))
+                        os.setxattr(target, key, self._translated(key, os.getxattr(source, key)))
                 os.chmod(target, stat.S_IMODE(found.st_mode))
             finally:
                 os.close(target)
@@ -135,6 +147,15 @@ class _Builder:
             os.chmod(where, stat.S_IMODE(found.st_mode), dir_fd=self._root)
         times = (found.st_atime_ns, found.st_mtime_ns)
         os.utime(where, ns=times, dir_fd=self._root, follow_symlinks=False)
+
+    def _translated(self, key: str, value: bytes) -> bytes:
+        if key not in ownership.ACLS:
+            return value
+        return ownership.map_acl(
+            value,
+            lambda number: 0 if number == self._uid else number,
+            lambda number: 0 if number == self._gid else number,
+        )
 
 
 def build(store: int, layer: Layer, uid: int, gid: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dacha.errors import BadImageError, ImageNotFoundError
+from dacha.linux import holes
 from dacha.registry import rootfs
 from dacha.registry.rootfs import RootFileSystem
 from dacha.storage.archive import stream
@@ -220,7 +221,7 @@ def test_what_is_between_the_holes_stays_in_its_place(tree: Path, size: int, pie
 
 
 def test_there_is_an_end_to_holes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rootfs, "_MAX_SEGMENTS", 3)
+    monkeypatch.setattr(holes, "_MAX_PIECES", 3)
     expected = bytearray(2 << 20)
     with (tree / "sparse").open("wb") as file:
         file.truncate(2 << 20)

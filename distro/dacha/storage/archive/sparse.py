@@ -47,8 +47,13 @@ def read_map(entry: Entry, block: bytes, take: Callable[[int], bytes], *, max_by
 
 
 def encode_map(sparse: Sparse) -> bytes:
-    """Write a map as format 1.0 has it, padded to whole blocks."""
-    listed = sparse.pieces or [(sparse.real_size, 0)]
+    """Write a map as format 1.0 has it, padded to whole blocks.
+
+    A hole at the end needs an empty piece behind it: GNU tar makes files no longer than their pieces.
+    """
+    listed = list(sparse.pieces)
+    if not listed or sum(listed[-1]) < sparse.real_size:
+        listed.append((sparse.real_size, 0))
     text = b"%d\n" % len(listed) + b"".join([b"%d\n%d\n" % piece for piece in listed])
     return text + bytes(-len(text) % BLOCK)
 

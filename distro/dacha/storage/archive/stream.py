@@ -37,6 +37,7 @@ from dacha.storage.archive.journal import Writer
 from dacha.storage.archive.names import SKIPPED, WHITEOUT, Tree, components
 from dacha.storage.archive.pax import apply_records, check_time, encode_entry, parse_records
 from dacha.storage.archive.sparse import encode_map, read_map
+from dacha.storage.ownership import ACLS, acl_ids
 
 # How tar must be called. --absolute-names may look daring, but names are safe here, and without it
 # tar puts placeholders where symlinks point upwards, with work for every later entry and hard link.
@@ -375,12 +376,21 @@ class _Rewriter:
 
     def _write(self, entry: Entry) -> None:
         self._owners.add((entry.uid, entry.gid))
+        if entry.xattrs:
+            self._add_acl_owners(entry)
         self._written += 1
         if self._squashes_owners:
             entry.uid = entry.gid = 0
             if entry.xattrs:  # what is left out speaks of other users, or of root's rights
                 entry.xattrs = {key: value for key, value in entry.xattrs.items() if key.startswith(b"user.")}
         self._output.pieces.append(encode_entry(entry))
+
+    def _add_acl_owners(self, entry: Entry) -> None:
+        """Who is named in an access control list must be known to a layer as its owners are."""
+        for name in ACLS:
+            users, groups = acl_ids((entry.xattrs or {}).get(name.encode(), b""))
+            self._owners.update((user, entry.gid) for user in users)
+            self._owners.update((entry.uid, group) for group in groups)
 
     def _copy_data(self, name: bytes, size: int, pieces: Sequence[tuple[int, int]]) -> None:
         """Copy the data of a file, whose `pieces` (offset, size) it is."""
