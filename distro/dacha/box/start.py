@@ -12,7 +12,7 @@ import sqlite3
 from typing import NamedTuple
 
 from dacha import paths
-from dacha.box import definition
+from dacha.box import definition, mount_points
 from dacha.box.claim import INIT, claim
 from dacha.box.definition import Box
 from dacha.box.edits import Editor
@@ -218,12 +218,14 @@ def _run(context: Context, placement: Placement, stdin: int) -> State:
     environment: dict[str, str] = {}
     for each in ALL:
         environment.update(each.environment(context))
+    planned = mount_plan(context)
+    mount_points.record(box, [mount.target for mount in planned])
     container = Container(
         root=f"{context.runtime}/root",
         hostname=context.hostname,
         argv=INIT,
         environment=_INIT_ENVIRONMENT,
-        mounts=mount_plan(context),
+        mounts=planned,
         uids=maps.box_uids(caller.uid),
         gids=maps.box_gids(caller.gid),
         namespaces=own,

@@ -17,6 +17,7 @@ from dacha.storage import marks
 from dacha.storage.marks import is_whiteout
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)  # the last for links that lead to nonsense
+_INSIDE = files.RESOLVE_BENEATH | files.RESOLVE_NO_SYMLINKS
 _MAX_LINKS = 40  # as the kernel has it: path_resolution(7)
 
 
@@ -66,6 +67,27 @@ class LayerStack:
     def _is_marked(self, layer: int, path: str) -> bool:
         """Whether a file says that what lower layers have at `path` is gone."""
         return self._has_mark_files and files.is_there(layer, marks.whiteout_file(path))
+
+    def status(self, path: str) -> os.stat_result | None:
+        """The same without saying in which layer it is."""
+        found = self.find(path)
+        return None if found is None else found.status
+
+    def names(self, path: str) -> set[str]:
+        """What the merged tree has in a directory; nothing where it has none."""
+        found: set[str] = set()
+        for layer in self.layers:
+            try:
+                fd = files.openat2(layer, path or ".", os.O_RDONLY | os.O_DIRECTORY, _INSIDE)
+            except OSError as error:
+                if error.errno not in (*_ABSENT, errno.ELOOP):
+                    raise
+                continue
+            try:
+                found.update(os.listdir(fd))
+            finally:
+                os.close(fd)
+        return {name for name in found if self.find(f"{path}/{name}" if path else name) is not None}
 
     def read(self, path: str) -> bytes | None:
         """The contents of the regular file at `path`, or None. Raises DachaError if it is huge."""

@@ -65,6 +65,9 @@ def _command(verb: Verb) -> Callable[..., None]:
             raise UsageError(
                 f"'{line.operands[verb.most]}' is one name too many for '{verb.name}'", hint=hint
             )
+        if len(line.operands) < verb.least:
+            missing = verb.operand.split()[min(len(line.operands), len(verb.operand.split()) - 1)]
+            raise UsageError(f"'{verb.name}' wants {missing} as well", hint=f"see: dacha {verb.name} --help")
         for option in verb.options:
             value = values[option.dest]
             line.options[option.dest] = tuple(value or ()) if option.kind == LIST else value

@@ -120,6 +120,33 @@ INSPECT = Verb(
     most=_MANY,
     examples=("dacha inspect debian",),
 )
+DIFF = Verb(
+    "diff",
+    "Show what a box has changed in its image, or the top layer of an image in those below it.",
+    "dacha.cli.changes:diff",
+    (Option("--json", FLAG, "As JSON."),),
+    operand="BOX|IMAGE",
+    least=1,
+    examples=("dacha diff debian", "dacha diff --json debian:trixie"),
+)
+COMMIT = Verb(
+    "commit",
+    "Make an image of a box: what it has changed becomes a layer on those of its image.",
+    "dacha.cli.changes:commit",
+    (
+        Option("-a --author", TEXT, "Who made it."),
+        Option("-m --message", TEXT, "A line for the image's history."),
+        Option("-c --change", LIST, "Set CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, WORKDIR and the like."),
+        Option("-q --quiet", FLAG, "Show no progress."),
+    ),
+    operand="BOX NAME",
+    least=2,
+    most=2,
+    examples=(
+        "dacha commit work my-tools",
+        "dacha commit work my-tools:2 -m 'with gcc' --change 'CMD [\"bash\"]'",
+    ),
+)
 DOCTOR = Verb(
     "doctor",
     "Check this host and, if one is named, a box: what works, what does not, and what mends it.",
@@ -184,7 +211,7 @@ VERBS = {
     verb.name: verb
     for verb in (
         *(ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT),
-        *(LOGIN, LOGOUT, DOCTOR, COMPLETION, HELP, VERSION),
+        *(DIFF, COMMIT, LOGIN, LOGOUT, DOCTOR, COMPLETION, HELP, VERSION),
     )
 }
 ALIASES = {"ls": "list"}

@@ -66,6 +66,11 @@ def images(_typed: str) -> Offer:
     return Offer(WORDS, [(name, f"in the store, from {source}") for name, source in names.images()])
 
 
+def boxes_and_images(typed: str) -> Offer:
+    """The boxes, and the images in the store."""
+    return Offer(WORDS, [*boxes(typed).candidates, *images(typed).candidates])
+
+
 def catalog(typed: str) -> Offer:
     """The catalog: bare names, and their versions when there is no doubt which distribution is meant."""
     from dacha.build import catalog_names
@@ -181,6 +186,7 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "FILE": files,
     "FILTER": filters,
     "HOST": nothing,
+    "BOX|IMAGE": boxes_and_images,
     "IMAGE": images,
     "KEY=VALUE": nothing,
     "KIND": progress_kinds,
@@ -197,6 +203,7 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "TERM": nothing,
     "USER:PASSWORD": nothing,
     "VARIANT": nothing,
+    "TEXT": nothing,
     "VERB": verbs,
     "VOLUME": volumes,
 }

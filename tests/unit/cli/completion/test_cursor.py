@@ -73,6 +73,11 @@ def test_no_words_at_all_are_a_verb() -> None:
     assert cursor.find([]).kind == cursor.VERB
 
 
+@pytest.mark.parametrize(("words", "metavar"), [(["commit"], "BOX"), (["commit", "work"], "NAME")])
+def test_operands_have_their_metavars_in_order(words: list[str], metavar: str) -> None:
+    assert cursor.find([*words, ""]).metavar == metavar
+
+
 def test_every_metavar_is_known_to_completion() -> None:
     everything = [*VERBS.values(), *(verb for _, verbs in NOUNS.values() for verb in verbs.values())]
     metavars = {

@@ -1,0 +1,81 @@
+"""What a box has changed, seen from its upper directory, also while it runs.
+
+What dacha itself has put there does not count (`storage.upper`, Scaffold), and account files are
+without the user (`box.own_entries`). All of this is called in H.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+from dacha import paths
+from dacha.box import mount_points, own_entries
+from dacha.box.definition import Box
+from dacha.box.start import lower_directories
+from dacha.box.tree import LayerStack
+from dacha.linux.account import Account
+from dacha.storage.layers import Layer
+from dacha.storage.ownership import Ownership
+from dacha.storage.upper import Scaffold, Upper
+from dacha.userns.outer import OuterMaps
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Subject(NamedTuple):
+    """A box, its image's layers (the lowest first), and whose it is."""
+
+    box: Box
+    layers: list[Layer]
+    account: Account
+    maps: OuterMaps
+
+    @property
+    def ownership(self) -> Ownership:
+        """Whose its files are."""
+        return Ownership(self.account.uid, self.account.gid, self.maps.is_initial)
+
+
+class Changes(NamedTuple):
+    """An open upper, and the open layers below it."""
+
+    upper: Upper | None  # None before the first start
+    below: LayerStack
+    contents: dict[str, bytes]  # of files that are otherwise on disk, by path
+
+
+def _open(exits: ExitStack, path: str) -> int:
+    fd = os.open(path, _DIRECTORY)
+    exits.callback(os.close, fd)
+    return fd
+
+
+@contextmanager
+def open_box(subject: Subject) -> Iterator[Changes]:
+    """Look into a box. Raises OSError where a layer is gone."""
+    box, root = subject.box, paths.data_root()
+    with ExitStack() as exits:
+        lowers = lower_directories(subject.layers, subject.account, subject.maps)
+        below = LayerStack([_open(exits, f"{root}/{lower}") for lower in lowers])
+        if not os.path.isdir(f"{box.path}/upper"):
+            yield Changes(None, below, {})
+            return
+        upper = _open(exits, f"{box.path}/upper")
+        integration = f"{box.path}/integration"
+        layer = _open(exits, integration) if os.path.isdir(integration) else None
+        scaffold = Scaffold(mount_points.read(box), layer)
+        contents = own_entries.restored_files(upper, below, subject.account)
+        yield Changes(Upper(upper, below, scaffold), below, contents)
+
+
+@contextmanager
+def open_image(image_layers: list[Layer], maps: OuterMaps) -> Iterator[Changes]:
+    """Look into the top layer of an image. Raises OSError where a layer is gone."""
+    with ExitStack() as exits:
+        views = [layer.view(maps) for layer in reversed(image_layers)]
+        opened = [_open(exits, f"{paths.data_root()}/{view}") for view in views]
+        below = LayerStack(opened[1:])
+        yield Changes(Upper(opened[0], below) if opened else None, below, {})

@@ -1,0 +1,203 @@
+"""An image made of a box shows the very tree that the box had; what dacha put there is not in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.lib import nasty_tree, tree_manifest
+from tests.lib.dacha import Dacha
+from tests.lib.images import RealImages
+from tests.lib.oci import DIR, Entry, write_layout
+
+BELOW = [
+    Entry("t", DIR),
+    Entry("t/removed", data=b"x"),
+    Entry("t/gone", DIR),
+    Entry("t/gone/inner", data=b"x"),
+    Entry("t/remade", DIR),
+    Entry("t/remade/old", data=b"x"),
+    Entry("t/into-file", DIR),
+    Entry("t/into-file/old", data=b"x"),
+    Entry("t/into-directory", data=b"x"),
+    Entry("t/link-to-be", data=b"x"),
+    Entry("t/touched", data=b"x"),
+    Entry("t/linked", data=b"x"),
+    Entry("t/linked-2", "hardlink", linkname="t/linked"),
+    Entry("t/stays", data=b"stays", uid=os.getuid(), gid=os.getgid()),
+]
+
+
+@pytest.fixture(scope="module")
+def changed(
+    shared_dacha: Dacha, images: RealImages, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dacha]:
+    """A running box 'nasty', whose /t has been changed in every way."""
+    layout = write_layout(
+        tmp_path_factory.mktemp("layout"), [images.alpine_tar.read_bytes(), BELOW], compression="gzip"
+    )
+    shared_dacha.run("create", "nasty", "--image", f"oci:{layout}", check=True)
+    shared_dacha.run("run", "nasty", "--", "sudo", "adduser", "-D", "bob", check=True)
+    _in_box(shared_dacha, "nasty", nasty_tree.__file__)
+    yield shared_dacha
+    shared_dacha.run("rm", "--force", "nasty", check=True)
+
+
+@pytest.fixture
+def plain(shared_dacha: Dacha) -> Iterator[Dacha]:
+    """A box 'plain' beside that one."""
+    shared_dacha.run("create", "plain", "--image", "alpine-test", check=True)
+    yield shared_dacha
+    shared_dacha.run("rm", "--force", "plain", check=True)
+
+
+def _in_box(dacha: Dacha, box: str, program: str) -> bytes:
+    dacha.run("start", box, check=True)
+    [facts] = json.loads(dacha.run("inspect", box, check=True).stdout)
+    argv = [sys.executable, program, "--box", str(facts["pid"]), "/t"]
+    return subprocess.run(argv, check=True, capture_output=True).stdout
+
+
+def _manifest(dacha: Dacha, box: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_in_box(dacha, box, tree_manifest.__file__))
+    return found
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["running", "stopped"])
+def test_image_of_a_box_shows_the_same_tree(changed: Dacha, *, runs: bool) -> None:
+    expected = _manifest(changed, "nasty")
+    assert len(expected) > 40
+    if not runs:
+        changed.run("stop", "nasty", check=True)
+    for box, name in (("nasty", "copy"), ("copy", "copy-of-copy")):
+        changed.run("commit", box, name, check=True)
+        changed.run("create", name, "--image", name, check=True)
+    try:
+        for name in ("copy", "copy-of-copy"):
+            found = _manifest(changed, name)
+            assert found.keys() == expected.keys()
+            for path, facts in expected.items():
+                assert found[path] == facts, path
+    finally:
+        changed.run("rm", "--force", "copy", "copy-of-copy", check=True)
+
+
+def test_holes_stay_holes(changed: Dacha) -> None:
+    changed.run("commit", "nasty", "holes", check=True)
+    changed.run("create", "holes", "--image", "holes", check=True)
+    try:
+        script = "cd /t && du -k sparse only-a-hole tail"
+        sizes = changed.run("run", "holes", "--", "sh", "-c", script, check=True).stdout.split()[::2]
+        assert all(int(size) < 100 for size in sizes), sizes
+    finally:
+        changed.run("rm", "--force", "holes", check=True)
+
+
+def test_user_is_in_no_image(changed: Dacha) -> None:
+    """The box has its own passwd since adduser wrote it, with the user in it; whom the image gets anew."""
+    changed.run("commit", "nasty", "users", check=True)
+    changed.run("create", "users", "--image", "users", check=True)
+    name = changed.run("run", "users", "--", "id", "-un", check=True).stdout.strip()
+    try:
+        upper = changed.run("run", "users", "--", "cat", "/etc/passwd", check=True).stdout
+        assert b"bob:" in upper
+        assert upper.count(name + b":") <= 2  # the name and the home of one line
+        layers = changed.data / "containers" / "dacha" / "layers"
+        mapped = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto"]
+        for file in ("passwd", "passwd-", "group", "shadow"):
+            pattern = ["sh", "-c", f"grep -ls '^{name.decode()}:' {layers}/*/*/etc/{file}"]
+            found = subprocess.run([*mapped, *pattern], capture_output=True, check=False).stdout
+            assert os.geteuid() == 0 or found == b"", found
+    finally:
+        changed.run("rm", "--force", "users", check=True)
+
+
+def test_diff_tells_what_was_done(changed: Dacha) -> None:
+    said = set(changed.run("diff", "nasty", check=True).stdout.decode().splitlines())
+    assert {
+        "C /t",
+        "D /t/removed",
+        "D /t/gone",
+        "C /t/remade",
+        "D /t/remade/old",
+        "A /t/remade/new",
+        "C /t/into-file",
+        "C /t/into-directory",
+        "A /t/into-directory/inner",
+        "C /t/touched",
+        "A /t/no-\\xff-utf8\\x0a",
+        "A /home/bob",
+    } <= said
+    assert not {line for line in said if "sudoers" in line or "/run" in line or "debian_chroot" in line}
+
+
+def test_diff_of_a_box_that_only_ran_is_empty(plain: Dacha) -> None:
+    assert plain.run("diff", "plain", check=True).stdout == b""
+    plain.run("start", "plain", check=True)
+    assert plain.run("diff", "plain", check=True).stdout == b""
+    plain.run("run", "plain", "--", "sudo", "chmod", "a+r", "/etc/sudoers.d/dacha", "/etc/hosts", check=True)
+    assert plain.run("diff", "plain", check=True).stdout in (b"", b"C /etc\n", b"C /etc\nC /etc/sudoers.d\n")
+
+
+def test_diff_as_json_and_of_an_image(changed: Dacha) -> None:
+    of_box = json.loads(changed.run("diff", "--json", "nasty", check=True).stdout)
+    assert set(of_box) == {"added", "changed", "deleted"}
+    changed.run("commit", "nasty", "differs", check=True)
+    of_image = json.loads(changed.run("diff", "--json", "differs", check=True).stdout)
+    assert of_image["deleted"] == of_box["deleted"]
+    assert set(of_image["added"]) == set(of_box["added"])
+
+
+def test_configuration_is_changed_as_wished(plain: Dacha) -> None:
+    options = [
+        "--author",
+        "A. N. Other",
+        "--message",
+        "no more",
+        "--change",
+        "ENV A=b c",
+        "--change",
+        "CMD x",
+    ]
+    image = plain.run("commit", "-q", "plain", "configured", *options, check=True)
+    assert image.stderr == b""
+    database = plain.data / "containers" / "dacha" / "dacha.db"
+    query = "SELECT config FROM images JOIN image_names ON image = id WHERE name = 'configured'"
+    config = json.loads(sqlite3.connect(database).execute(query).fetchone()[0])
+    assert config["config"]["Cmd"] == ["/bin/sh", "-c", "x"]
+    assert "A=b c" in config["config"]["Env"]
+    assert config["author"] == "A. N. Other"
+    assert config["history"][-1]["comment"] == "no more"
+    assert config["rootfs"]["diff_ids"][-1].startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["commit", "nope", "image"], "no box named"),
+        (["commit", "plain"], "NAME"),
+        (["commit", "plain", "a b"], "is no"),
+        (["commit", "plain", "oci:x"], "no name for an image"),
+        (["commit", "plain", "x", "--change", "FROM y"], "no change of an image"),
+        (["diff", "nope"], "neither a box nor an image"),
+    ],
+)
+def test_mistakes_are_named(plain: Dacha, words: list[str], says: str) -> None:
+    done = plain.run(*words)
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert says in done.stderr.decode()
+
+
+def test_name_that_a_layer_cannot_have_is_refused(plain: Dacha) -> None:
+    plain.run("run", "plain", "--", "sudo", "touch", "/.wh.hosts", check=True)
+    done = plain.run("commit", "plain", "image")
+    assert done.returncode == 125
+    assert ".wh.hosts" in done.stderr.decode()
+    assert b"image" not in plain.run("image", "list", "--json", check=True).stdout.replace(b"images", b"")
