@@ -116,7 +116,7 @@ def test_create_with_volumes(dacha: Dacha, tmp_path: Path) -> None:
     volumes = [
         f"{tmp_path}/read:/data/read:ro",
         f"{tmp_path}/write:/data/write",
-        f"{tmp_path}/same",
+        f"{tmp_path}/same:{tmp_path}/same",
         f"{tmp_path}/file:/etc/from-host",
     ]
     options = [word for volume in volumes for word in ("--volume", volume)]
@@ -133,7 +133,17 @@ def test_create_with_volumes(dacha: Dacha, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "volume", ["relative:/x", "/tmp:relative", "/no/such/path:/x", "/tmp:/x:no-such-option"]
+    "volume",
+    [
+        "re/lative:/x",
+        "a b:/x",
+        ":/x",
+        "data:/",
+        "data:/x:no-such-option",
+        "/tmp:relative",
+        "/no/such/path:/x",
+        "/tmp:/x:no-such-option",
+    ],
 )
 def test_create_refuses_what_is_no_volume(dacha: Dacha, volume: str) -> None:
     done = dacha.run("create", "work", "--image", IMAGE, "--volume", volume)

@@ -15,10 +15,10 @@ from dacha.box import definition, remove, start
 from dacha.box.definition import Box, BoxExistsError, Volume
 from dacha.build.progress import Progress
 from dacha.engine import state
-from dacha.errors import DachaError
+from dacha.errors import DachaError, UsageError
 from dacha.linux import account, child
 from dacha.linux.account import Account
-from dacha.storage import database, delta, images, layers
+from dacha.storage import database, delta, images, layers, volumes
 from dacha.storage.drivers import choice
 from dacha.storage.drivers.choice import Choice
 from dacha.storage.images import Image
@@ -70,10 +70,15 @@ def create(request: Request, image: Image | None = None, progress: Progress | No
         layers.require(layers.of_image(connection, found.id), request.image)
         _make_views(connection, found, request.image, caller, maps)
         _build_deltas(connection, found, caller, maps)
-        box = definition.new(request.name, found.id, request.image, request.hostname, request.volumes)
+        mounted, anonymous = _with_names(request.volumes)
+        box = definition.new(request.name, found.id, request.image, request.hostname, mounted)
         box = box._replace(is_single=maps.is_single)
         with database.transaction(connection):
             definition.insert(connection, box)
+            for each in mounted:
+                if "nocreate" in each.options:
+                    volumes.get(connection, each.source)
+            volumes.use(connection, box.id, [each.source for each in mounted if each.is_of_store], anonymous)
         if choice.has_trees(chosen):
             if progress is not None:
                 progress.step(
@@ -115,6 +120,17 @@ def _make_views(
 
     if not views.make_missing(connection, maps, image.id, *single.all_maps(caller)):
         raise MissingViewError(image, name, maps)
+
+
+def _with_names(wanted: tuple[Volume, ...]) -> tuple[tuple[Volume, ...], list[str]]:
+    """The volumes with names for those that have none, and these names. Raises UsageError."""
+    targets = [each.target for each in wanted]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise UsageError(f"two volumes shall be mounted at {target}", hint="give each a place of its own")
+    named = tuple(each if each.source else each._replace(source=volumes.new_name()) for each in wanted)
+    anonymous = [each.source for each, given in zip(named, wanted, strict=True) if not given.source]
+    return named, anonymous
 
 
 def _build_deltas(connection: sqlite3.Connection, image: Image, caller: Account, maps: OuterMaps) -> None:

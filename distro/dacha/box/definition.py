@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dacha import paths
 from dacha.errors import BoxNotFoundError, DachaError, ImageNotFoundError, UsageError
-from dacha.storage import database
+from dacha.storage import database, volumes
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _MAX_NAME = 63  # a box's name is in a cgroup's, a unit's and a host's name
@@ -19,12 +19,29 @@ _VOLUME_OPTIONS = frozenset(
 ) | frozenset(("rslave", "slave", "rprivate", "private", "rshared", "shared", "z", "Z"))
 
 
+_NAMED_OPTIONS = frozenset(("copy", "nocopy", "nocreate"))
+_NO_MOUNT_OPTIONS = _NAMED_OPTIONS | {"z", "Z", "rw"}
+
+
 class Volume(NamedTuple):
-    """A directory or file of the host that the box sees: `SOURCE:TARGET[:OPTIONS]`."""
+    """What the box sees at `target`: a directory or file of the host, or a volume of the store.
+
+    `source` is an absolute path, the name of a volume, or empty for a volume without a name.
+    """
 
     source: str
     target: str
     options: tuple[str, ...] = ()
+
+    @property
+    def is_of_store(self) -> bool:
+        """Whether it is a volume of the store."""
+        return not self.source.startswith("/")
+
+    @property
+    def mount_options(self) -> tuple[str, ...]:
+        """Those of its options that the mount gets."""
+        return tuple(each for each in self.options if each not in _NO_MOUNT_OPTIONS)
 
 
 class Box(NamedTuple):
@@ -79,25 +96,35 @@ def check_hostname(name: str) -> str:
 
 
 def parse_volume(text: str) -> Volume:
-    """Read SOURCE:TARGET[:OPTIONS] (podman-run(1), --volume, for paths of the host). Raises UsageError."""
-    source, _, rest = text.partition(":")
+    """Read SOURCE:TARGET[:OPTIONS] (podman-run(1), --volume). Raises UsageError.
+
+    A SOURCE without a slash names a volume; TARGET alone is a volume without a name; `SOURCE:`
+    is a path of the host at the same path.
+    """
+    source, colon, rest = text.partition(":")
     target, _, listed = rest.partition(":")
+    if not colon:
+        source, target = "", source
     if source.startswith("~/"):
         source = os.path.expanduser(source)
-    target = target or source
     options = tuple(option for option in listed.split(",") if option)
-    if not source.startswith("/") or not target.startswith("/"):
+    if source.startswith("/"):
+        target = target or source
+    volume = Volume(os.path.normpath(source) if "/" in source else source, os.path.normpath(target), options)
+    if not target.startswith("/") or ("/" in source and not source.startswith("/")) or (colon and not source):
         raise UsageError(
-            f"'{text}' is no volume: both paths must be absolute", hint="write --volume /on/host:/in/box[:ro]"
+            f"'{text}' is no volume: paths must be absolute",
+            hint="write --volume /on/host:/in/box[:ro], or NAME:/in/box",
         )
-    unknown = sorted(set(options) - _VOLUME_OPTIONS)
-    if unknown:
-        raise UsageError(f"'{text}': unknown volume option '{unknown[0]}'")
-    if not os.path.exists(source):
-        raise UsageError(f"'{text}': there is no {source} on the host", hint=f"mkdir -p {source}")
-    volume = Volume(os.path.normpath(source), os.path.normpath(target), options)
     if volume.target == "/":
         raise UsageError(f"'{text}': that would hide the box's root", hint="give it a directory: /data")
+    if source and volume.is_of_store:
+        volumes.check_name(source)
+    unknown = sorted(set(options) - _VOLUME_OPTIONS - (_NAMED_OPTIONS if volume.is_of_store else set()))
+    if unknown:
+        raise UsageError(f"'{text}': unknown volume option '{unknown[0]}'")
+    if not volume.is_of_store and not os.path.exists(source):
+        raise UsageError(f"'{text}': there is no {source} on the host", hint=f"mkdir -p {source}")
     return volume
 
 

@@ -10,7 +10,7 @@ from dacha.box.start import get_locked, lock_box
 from dacha.engine import state
 from dacha.errors import DachaError
 from dacha.linux import account, child
-from dacha.storage import database, doomed, staging
+from dacha.storage import database, doomed, staging, volumes
 from dacha.storage.drivers import choice, template
 from dacha.storage.drivers.removal import remove_trees
 from dacha.userns import launcher, single
@@ -48,6 +48,7 @@ def remove(name: str, *, force: bool = False) -> None:
                 raise BoxRunningError(name)
             stop.stop_locked(box.id, name, grace_s=0)
             with database.transaction(connection):
+                volumes.release(connection, box.id)
                 definition.delete(connection, box)
                 doomed.doom(connection, box.directory)
             doomed.take_away(connection)
@@ -69,6 +70,7 @@ def remove_half_made(box: Box) -> None:
     connection = database.open_database()
     try:
         with database.transaction(connection):
+            volumes.release(connection, box.id)
             definition.delete(connection, box)
     finally:
         connection.close()

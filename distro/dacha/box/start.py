@@ -21,6 +21,7 @@ from dacha.box.placement import STORAGE, Placement
 from dacha.box.runtime import remove_runtime
 from dacha.box.tree import LayerStack
 from dacha.box.tree_edits import TreeEditor, withdraw
+from dacha.box.volumes import fill_volumes
 from dacha.engine import crun, emulation, state
 from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Container, Mount
@@ -29,11 +30,12 @@ from dacha.errors import BoxNotFoundError, DachaError
 from dacha.linux import account, binfmt, cgroup, child, mounts, namespaces, process
 from dacha.linux.account import Account
 from dacha.linux.lock import FileLock
-from dacha.storage import database, delta, images, layers
+from dacha.storage import database, delta, images, layers, volumes
 from dacha.storage.drivers import choice
 from dacha.storage.drivers.base import Driver, Stack
 from dacha.storage.drivers.choice import Choice
 from dacha.storage.layers import Layer
+from dacha.storage.volumes import Volume
 from dacha.userns import launcher, outer
 from dacha.userns.outer import OuterMaps
 
@@ -70,6 +72,7 @@ def start(name: str) -> bool:
             platform = emulation.platform_of(images.get(connection, box.image))
             stack = layers.of_image(connection, box.image)
             layers.require(stack, box.image_name)
+            mounted = volumes.of_box(connection, box.id)
         finally:
             connection.close()
         caller = account.calling_account()
@@ -82,7 +85,7 @@ def start(name: str) -> bool:
         for directory in ("root", "host"):
             os.makedirs(f"{runtime}/{directory}", mode=0o700, exist_ok=True)
         init = os.path.realpath(process.find_program("catatonit"))
-        plan = _Launch(box, caller, maps, stack, chosen, runtime, init, emulated, claim(box))
+        plan = _Launch(box, caller, maps, stack, chosen, runtime, init, emulated, claim(box), mounted)
         try:
             child.run_in_child(lambda: _launch(plan))
         except DachaError as error:
@@ -126,6 +129,7 @@ class _Launch(NamedTuple):
     init: str  # the program that is the box's init
     emulation: Emulation | None  # how its programs are run, if the machine cannot run them
     claim: int  # the descriptor that says that the box runs
+    volumes: dict[str, Volume]  # of the store, that it mounts
 
 
 def _launch(plan: _Launch) -> bytes:
@@ -145,6 +149,7 @@ def _launch(plan: _Launch) -> bytes:
         stack = stack._replace(lowers=(f"{box.directory}/integration", *stack.lowers))
         root = driver.mount(stack, f"{plan.runtime}/root")
         try:
+            fill_volumes(context)
             placement.make()
             root.serve(placement.make_part(STORAGE) if driver.needs_server else "", plan.claim)
             state.write(_run(context, placement, plan.claim))
@@ -200,6 +205,7 @@ def _prepare_layers(plan: _Launch, driver: Driver, stack: Stack) -> Context:
         runtime_directory="" if paths.is_rootful() else paths.session_directory(),
         init=plan.init,
         emulation=plan.emulation,
+        volumes=plan.volumes,
     )
     edits = [edit for integration in ALL for edit in integration.edits(context)]
     editor = Editor if driver.own == "upper" else TreeEditor

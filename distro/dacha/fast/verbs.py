@@ -52,7 +52,10 @@ CREATE = Verb(
         ),
         Option("--hostname", TEXT, "The box's host name (default: the host's).", "NAME"),
         Option(
-            "--volume", LIST, "Show a path of the host: /host/path:/box/path[:ro]. May be repeated.", "VOLUME"
+            "--volume",
+            LIST,
+            "Show a path of the host or a volume: /host:/box[:ro], NAME:/box, /box.",
+            "MOUNT",
         ),
         Option("-d --dry-run", FLAG, "Only say what would be created."),
         _YES,

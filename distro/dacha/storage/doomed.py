@@ -16,7 +16,10 @@ from dacha.storage.database import transaction
 
 
 def doom(connection: sqlite3.Connection, directory: str) -> None:
-    """Note a directory of the store, whose name never comes again. Part of a transaction."""
+    """Note a directory of the store. Part of a transaction.
+
+    Whoever makes something of the same name again spares it first: `reclaim`.
+    """
     connection.execute("INSERT OR IGNORE INTO doomed (directory) VALUES (?)", (directory,))
 
 
@@ -28,8 +31,13 @@ def listing(connection: sqlite3.Connection) -> list[str]:
 def take_away(connection: sqlite3.Connection) -> None:
     """Move all of them to the trash."""
     for directory in listing(connection):
-        path = f"{paths.data_root()}/{directory}"
         with transaction(connection):  # two at once do it one after the other
-            if os.path.isdir(path):
-                staging.move_to_trash(path)
-            connection.execute("DELETE FROM doomed WHERE directory = ?", (directory,))
+            reclaim(connection, directory)
+
+
+def reclaim(connection: sqlite3.Connection, directory: str) -> None:
+    """Move it to the trash now, if it is still doomed: its name is free then. Part of a transaction."""
+    path = f"{paths.data_root()}/{directory}"
+    if connection.execute("DELETE FROM doomed WHERE directory = ?", (directory,)).rowcount:
+        if os.path.isdir(path):
+            staging.move_to_trash(path)

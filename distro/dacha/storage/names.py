@@ -1,4 +1,4 @@
-"""The names of boxes and images, for completion: read only, without making or locking anything."""
+"""The names of boxes, images and volumes, for completion: read only, without making or locking anything."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from dacha import paths
 _BOXES = "SELECT name, image_name FROM boxes ORDER BY name"
 _LISTS = "SELECT name, '' FROM manifest_lists ORDER BY name"
 _IMAGES = "SELECT name, source FROM image_names JOIN images ON id = image ORDER BY name"
+_VOLUMES = """
+SELECT name, coalesce((SELECT 'used by ' || group_concat(b.name, ', ') FROM box_volumes AS x
+                       JOIN boxes AS b ON b.id = x.box WHERE x.volume = v.name), 'used by no box')
+FROM volumes AS v ORDER BY name
+"""
 
 
 def boxes() -> list[tuple[str, str]]:
@@ -25,6 +30,11 @@ def images() -> list[tuple[str, str]]:
 def manifest_lists() -> list[tuple[str, str]]:
     """The names of all manifest lists."""
     return _query(_LISTS)
+
+
+def volumes() -> list[tuple[str, str]]:
+    """The names of all volumes, each with who uses it."""
+    return _query(_VOLUMES)
 
 
 def _query(query: str) -> list[tuple[str, str]]:

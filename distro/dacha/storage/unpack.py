@@ -38,7 +38,7 @@ class Source(Protocol):
         ...
 
 
-def _remove_in_outer(maps: OuterMaps, trees: list[str]) -> None:
+def remove_in_outer(maps: OuterMaps, trees: list[str]) -> None:
     """Delete trees whose files belong to ids that only H has."""
 
     def task() -> bytes:
@@ -55,7 +55,7 @@ def _remove_place(maps: OuterMaps, place: str) -> None:
     try:
         os.rmdir(place)
     except OSError:
-        _remove_in_outer(maps, [place])
+        remove_in_outer(maps, [place])
 
 
 def _add_view(maps: OuterMaps, place: str, target: str) -> None:

@@ -16,12 +16,20 @@ from typing import NamedTuple
 
 from dacha import paths
 from dacha.errors import DachaError, UsageError
-from dacha.storage import staging
+from dacha.storage import doomed
 from dacha.storage.database import transaction
+
+DRIVER = "local"  # the only one
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _MAX_NAME = 255
-_OPTIONS = ("type", "device", "o")
+_MAX_ID = (1 << 32) - 1
+_OPTIONS = ("type", "device", "o", "copy", "nocopy")
+_FLAGS = frozenset(("ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noquota"))
+_BIND = frozenset(("bind", "rbind"))
+_NUMBERS = ("uid", "gid")
+_OF_TMPFS = (*_NUMBERS, "size", "mode", "nr_inodes", "nr_blocks")  # tmpfs(5)
+_OF_QUOTA = ("size", "inodes")
 
 
 class Volume(NamedTuple):
@@ -47,7 +55,7 @@ class Volume(NamedTuple):
     @property
     def is_bind(self) -> bool:
         """Whether it stands for a directory of the host."""
-        return bool({"bind", "rbind"} & set(self.mount_options))
+        return bool(_BIND & set(self.mount_options))
 
     @property
     def is_tmpfs(self) -> bool:
@@ -57,7 +65,22 @@ class Volume(NamedTuple):
     @property
     def mount_options(self) -> tuple[str, ...]:
         """What `o=` says."""
-        return tuple(word for word in self.options.get("o", "").split(",") if word)
+        return _words(self.options)
+
+    @property
+    def copies(self) -> bool:
+        """Whether it starts with what a box has at its mount point."""
+        return "nocopy" not in self.options and "nocopy" not in self.mount_options
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """How it is mounted: `ro` and the like."""
+        return tuple(word for word in self.mount_options if word in _FLAGS and word != "noquota")
+
+    def number(self, key: str) -> int | None:
+        """The number behind `uid=` or `gid=`, as a box has it; None where nothing is said."""
+        found = [word.partition("=")[2] for word in self.mount_options if word.startswith(f"{key}=")]
+        return int(found[-1]) if found else None
 
 
 class VolumeExistsError(DachaError):
@@ -80,7 +103,7 @@ class VolumeInUseError(DachaError):
     def __init__(self, volume: Volume) -> None:
         boxes = ", ".join(volume.boxes)
         super().__init__(
-            f"volume '{volume.name}' is in use by {boxes}", hint="remove the boxes first, or --force"
+            f"volume '{volume.name}' is in use by {boxes}", hint=f"first: dacha rm {' '.join(volume.boxes)}"
         )
 
 
@@ -94,27 +117,56 @@ def check_name(name: str) -> str:
     return name
 
 
+def new_name() -> str:
+    """A name for a volume that was given none."""
+    return os.urandom(32).hex()
+
+
+def _words(options: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(word for word in options.get("o", "").split(",") if word)
+
+
 def check_options(options: Mapping[str, str]) -> dict[str, str]:
     """Return podman's options if a volume can have them here. Raises UsageError and DachaError."""
     for key in options:
         if key not in _OPTIONS:
             raise UsageError(f"unknown volume option '{key}'", hint=f"there are {', '.join(_OPTIONS)}")
-    kind, device = options.get("type", ""), options.get("device", "")
-    words = options.get("o", "").split(",")
-    if "bind" in words or "rbind" in words:
+    kind, device, words = options.get("type", ""), options.get("device", ""), _words(options)
+    if _BIND & set(words):
         if not device.startswith("/") or not os.path.isdir(device):
             raise UsageError(
                 f"a volume with o=bind wants a directory of the host, not '{device}'", hint="device=/path"
             )
+        _check_words(words, _FLAGS | _BIND, ())
     elif kind == "tmpfs":
         if device not in ("", "tmpfs"):
             raise UsageError(f"a tmpfs has no device '{device}'")
+        _check_words(words, _FLAGS, _OF_TMPFS)
     elif kind or device:
         raise DachaError(
             f"an ordinary user cannot mount a volume of the type '{kind or 'none'}'",
             hint="mount it on the host, and give the directory: -o type=none,o=bind,device=/path",
         )
+    else:
+        for word in words:
+            if word.partition("=")[0] in _OF_QUOTA:
+                raise DachaError(
+                    f"'{word}' needs a quota of the file system, which an ordinary user cannot set",
+                    hint="a volume in memory has a size: -o type=tmpfs,o=size=100m",
+                )
+        _check_words(words, _FLAGS | {"copy", "nocopy"}, _NUMBERS)
     return dict(options)
+
+
+def _check_words(words: Sequence[str], flags: frozenset[str], keys: Sequence[str]) -> None:
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals and key in keys:
+            if key in _NUMBERS and not (value.isdecimal() and int(value) < _MAX_ID):
+                raise UsageError(f"'{word}': that is no number of a user or group")
+        elif word not in flags:
+            known = ", ".join([*sorted(flags), *(f"{each}=…" for each in keys)])
+            raise UsageError(f"unknown mount option '{word}' of a volume", hint=f"there are {known}")
 
 
 _SELECT = """
@@ -158,7 +210,7 @@ def create(
     options: Mapping[str, str] | None = None,
 ) -> Volume:
     """Make a volume; without a name it gets 64 hexadecimal digits. Raises VolumeExistsError, UsageError."""
-    name = check_name(name) if name else os.urandom(32).hex()
+    name = check_name(name) if name else new_name()
     chosen = check_options(options or {})
     with transaction(connection):
         _insert(connection, name, labels or {}, chosen, None)
@@ -172,6 +224,7 @@ def _insert(
     options: Mapping[str, str],
     box: str | None,
 ) -> None:
+    doomed.reclaim(connection, f"volumes/{name}")  # of one that was called so before
     try:
         connection.execute(
             "INSERT INTO volumes (name, created, labels, options, anonymous_of) VALUES (?, ?, ?, ?, ?)",
@@ -192,11 +245,22 @@ def use(connection: sqlite3.Connection, box: str, names: Sequence[str], anonymou
         connection.execute("INSERT OR IGNORE INTO box_volumes (box, volume) VALUES (?, ?)", (box, name))
 
 
-def release(connection: sqlite3.Connection, box: str) -> list[str]:
-    """A box goes, and its anonymous volumes with it: their directories. Part of a transaction."""
+def of_box(connection: sqlite3.Connection, box: str) -> dict[str, Volume]:
+    """The volumes that a box mounts, by name."""
+    rows = connection.execute("SELECT volume FROM box_volumes WHERE box = ?", (box,)).fetchall()
+    return {name: get(connection, name) for (name,) in rows}
+
+
+def release(connection: sqlite3.Connection, box: str) -> None:
+    """A box goes, and its anonymous volumes with it. Part of a transaction."""
     connection.execute("DELETE FROM box_volumes WHERE box = ?", (box,))
-    rows = connection.execute("DELETE FROM volumes WHERE anonymous_of = ? RETURNING name", (box,)).fetchall()
-    return [f"{paths.data_root()}/volumes/{name}" for (name,) in rows]
+    rows = connection.execute(
+        "DELETE FROM volumes WHERE anonymous_of = ? AND name NOT IN (SELECT volume FROM box_volumes)"
+        " RETURNING name",
+        (box,),
+    ).fetchall()
+    for (name,) in rows:
+        doomed.doom(connection, f"volumes/{name}")
 
 
 def remove(connection: sqlite3.Connection, name: str) -> None:
@@ -209,6 +273,4 @@ def remove(connection: sqlite3.Connection, name: str) -> None:
         if volume.boxes:
             raise VolumeInUseError(volume)
         connection.execute("DELETE FROM volumes WHERE name = ?", (name,))
-    directory = f"{paths.data_root()}/volumes/{name}"
-    if os.path.isdir(directory):
-        staging.move_to_trash(directory)
+        doomed.doom(connection, f"volumes/{name}")

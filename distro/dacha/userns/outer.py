@@ -187,12 +187,20 @@ def enter_shifted(maps: OuterMaps) -> None:
     For root there is none: its layers keep their ids. In single-id mode there is none either: layers
     have lost theirs. Call it in a child of its own.
     """
+    rows = mapping.shifted_map(maps.available)
+    enter_nested(maps, rows, rows)
+
+
+def enter_nested(maps: OuterMaps, uids: IdMap, gids: IdMap) -> None:
+    """Move on from H into a child of it with these maps, as its root; for root there is none.
+
+    Call it in a child of its own.
+    """
     if not maps.needs_deltas:
         return
-    shifted = mapping.shifted_map(maps.available)
     rows = [
-        (kind, mapping.as_map_lines(mapping.split(shifted, outer)))
-        for kind, outer in (("gid", maps.gids), ("uid", maps.uids))
+        (kind, mapping.as_map_lines(mapping.split(inner, outer)))
+        for kind, inner, outer in (("gid", gids, maps.gids), ("uid", uids, maps.uids))
     ]
     parent_reader, parent_writer = os.pipe2(os.O_CLOEXEC)
     me = os.getpid()

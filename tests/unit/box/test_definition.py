@@ -74,14 +74,13 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("form", "target", "options"),
     [
         ("{}:/data", "/data", ()),
-        ("{}", "{}", ()),
         ("{}:", "{}", ()),
         ("{}::ro", "{}", ("ro",)),
         ("{}:/data:ro,rslave,z", "/data", ("ro", "rslave", "z")),
         ("{}:/data:,ro,", "/data", ("ro",)),
         ("{}/../shared/:/data//deep/../x/", "/data/x", ()),
         ("~/shared:/data", "/data", ()),
-        ("~/shared", "{}", ()),
+        ("~/shared:", "{}", ()),
     ],
 )
 def test_a_volume_is_a_path_of_the_host_and_one_of_the_box(
@@ -94,9 +93,15 @@ def test_a_volume_is_a_path_of_the_host_and_one_of_the_box(
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
-        ("", "both paths must be absolute"),
-        ("name:/data", "both paths must be absolute"),  # a named volume
-        ("{}:data", "both paths must be absolute"),
+        ("", "paths must be absolute"),
+        (":/data", "paths must be absolute"),
+        ("re/lative:/data", "paths must be absolute"),
+        ("{}:data", "paths must be absolute"),
+        ("name", "paths must be absolute"),
+        ("name:data", "paths must be absolute"),
+        ("a b:/data", "no name for a volume"),
+        ("{}:/data:nocopy", "unknown volume option 'nocopy'"),
+        ("name:/data:exotic", "unknown volume option 'exotic'"),
         ("{}:/data:rw,exotic", "unknown volume option 'exotic'"),
         ("{}/none:/data", "there is no"),
         ("{}:/", "the box's root"),
@@ -106,6 +111,19 @@ def test_a_volume_is_a_path_of_the_host_and_one_of_the_box(
 def test_what_is_no_volume_is_refused(shared: Path, form: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         parse_volume(form.format(shared))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data:/data", Volume("data", "/data")),
+        ("data:/data:ro,nocopy,nocreate", Volume("data", "/data", ("ro", "nocopy", "nocreate"))),
+        ("/data", Volume("", "/data")),
+    ],
+)
+def test_a_volume_of_the_store_has_no_slash_in_its_name(text: str, expected: Volume) -> None:
+    assert parse_volume(text) == expected
+    assert expected.is_of_store
 
 
 @pytest.fixture

@@ -116,6 +116,9 @@ def test_a_plain_line_is_read(
         "login --password secret",
         "logout a b",
         "doctor a b",
+        "diff",
+        "commit a",
+        "commit a b c",
         "completion",
         "stop -t",
         "version --json",
@@ -127,7 +130,8 @@ def test_anything_else_is_left_to_the_full_command_line(text: str) -> None:
 
 
 def test_every_verb_is_in_the_tables() -> None:
-    known = "enter run create list start stop restart rm inspect login logout doctor completion help version"
+    known = "enter run create list start stop restart rm inspect diff commit login logout doctor completion"
+    known += " help version"
     assert list(VERBS) == known.split(), "add its lines to the tables above"
 
 

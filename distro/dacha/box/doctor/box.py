@@ -78,7 +78,7 @@ def _shell(host: Host) -> Verdict:
 def _volumes(host: Host) -> Verdict:
     patient = _patient(host)
     volumes = patient.box.volumes if patient.box is not None else ()
-    missing = [volume.source for volume in volumes if not host.exists(volume.source)]
+    missing = [volume.source for volume in volumes if not (volume.is_of_store or host.exists(volume.source))]
     if missing:
         return failed(f"gone: {', '.join(missing)}", f"mkdir -p {' '.join(missing)}")
     return passed(", ".join(volume.target for volume in volumes) or "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from dacha.box.definition import Box
@@ -10,6 +11,7 @@ from dacha.box.tree import LayerStack
 from dacha.engine.emulation import Emulation
 from dacha.engine.spec import Mount
 from dacha.linux.account import Account
+from dacha.storage.volumes import Volume
 from dacha.userns.outer import OuterMaps
 
 
@@ -27,6 +29,7 @@ class Context(NamedTuple):
     runtime_directory: str  # the user's $XDG_RUNTIME_DIR, or empty
     init: str  # the program that is the box's init, on the host
     emulation: Emulation | None = None  # how its programs are run that this machine cannot run
+    volumes: Mapping[str, Volume] = {}  # of the store, by name
 
 
 def host_bind(context: Context, source: str, target: str = "", *options: str) -> Mount:

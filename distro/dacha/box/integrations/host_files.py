@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from dacha.box.definition import Volume
 from dacha.box.integrations.base import Context, Integration, host_bind
 from dacha.engine.spec import Mount
 from dacha.errors import DachaError
@@ -20,15 +21,7 @@ class HostFilesIntegration(Integration):
         """Raises DachaError where the home or a volume does not exist."""
         run = Mount("/run", "tmpfs", "tmpfs", ("nosuid", "nodev", "mode=755"))
         shared = [host_bind(context, path) for path in self._paths(context)]
-        volumes = []
-        for volume in context.box.volumes:
-            if not os.path.exists(volume.source):
-                raise DachaError(
-                    f"box '{context.box.name}' has a volume {volume.source}, which is gone",
-                    hint=f"mkdir -p {volume.source}",
-                )
-            kept = [option for option in volume.options if option not in ("z", "Z", "rw")]
-            volumes.append(host_bind(context, volume.source, volume.target, *kept))
+        volumes = [_mount(context, volume) for volume in context.box.volumes]
         return [run, host_bind(context, "/", "/run/host"), *shared, *volumes]
 
     def _paths(self, context: Context) -> list[str]:
@@ -59,3 +52,20 @@ class HostFilesIntegration(Integration):
         if context.runtime_directory:
             environment["XDG_RUNTIME_DIR"] = context.runtime_directory
         return environment
+
+
+def _mount(context: Context, volume: Volume) -> Mount:
+    """Raises DachaError where what it shows does not exist."""
+    source, options = volume.source, volume.mount_options
+    if volume.is_of_store:
+        stored = context.volumes[source]
+        options = (*stored.flags, *options)
+        if stored.is_tmpfs:
+            kept = [word for word in stored.mount_options if "=" in word]
+            return Mount(volume.target, "tmpfs", "tmpfs", (*kept, *options))
+        source = stored.path
+    if not os.path.exists(source):
+        raise DachaError(
+            f"box '{context.box.name}' has a volume {source}, which is gone", hint=f"mkdir -p {source}"
+        )
+    return host_bind(context, source, volume.target, *options)

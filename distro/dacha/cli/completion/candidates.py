@@ -104,13 +104,24 @@ def files(_typed: str) -> Offer:
     return Offer(FILES, [])
 
 
-def volumes(typed: str) -> Offer:
-    """HOST:BOX[:OPTIONS]. What is in the box we do not look up; often it is the same path."""
+def volumes(_typed: str) -> Offer:
+    """The volumes in the store."""
+    from dacha.storage import names
+
+    return Offer(WORDS, names.volumes())
+
+
+def mounts(typed: str) -> Offer:
+    """HOST:BOX or VOLUME:BOX, and options. What is in the box we do not look up; it often is the same."""
     source, colon, rest = typed.partition(":")
     target, second, _ = rest.partition(":")
     if second:
         start = f"{source}:{target}:"
         return Offer(WORDS, [(f"{start}ro", "read only"), (f"{start}rw", "read and write (the default)")])
+    if not colon and not typed.startswith(("/", ".", "~")):
+        named = volumes(typed).candidates
+        if any(name.startswith(typed) for name, _ in named):
+            return Offer(WORDS, [(f"{name}:", text) for name, text in named])
     return Offer(FILES, [], f"{source}:" if colon else "")
 
 
@@ -187,19 +198,25 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "FILTER": filters,
     "HOST": nothing,
     "BOX|IMAGE": boxes_and_images,
+    "DRIVER": nothing,
+    "FILTER": nothing,
     "IMAGE": images,
     "KEY=VALUE": nothing,
     "KIND": progress_kinds,
     "LIST": manifest_lists,
+    "LABEL": nothing,
     "MODULE": security_modules,
+    "MOUNT": mounts,
     "NAME": nothing,
     "OS": nothing,
     "PLATFORM": platforms,
+    "OPTION": nothing,
     "REF": references,
     "REGISTRY": nothing,
     "SECONDS": nothing,
     "SHELL": shells,
     "SOURCE": references,
+    "TEMPLATE": nothing,
     "TERM": nothing,
     "USER:PASSWORD": nothing,
     "VARIANT": nothing,

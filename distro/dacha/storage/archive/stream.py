@@ -85,6 +85,7 @@ class Limits(NamedTuple):
     max_path_bytes: int = 4096
     max_header_bytes: int = 1 << 20  # of extended headers, long names and sparse maps
     max_id: int = (1 << 32) - 2
+    has_whiteouts: bool = True  # else names that begin with .wh. are names like all others
 
 
 def rewrite(
@@ -245,7 +246,7 @@ class _Rewriter:
             entry.size = 0  # whatever it says, no data follows
         elif entry.size < 0:
             raise BadTarError(f"its size is {entry.size}")
-        if b".wh." in entry.name and self._is_whiteout(entry):
+        if b".wh." in entry.name and self._limits.has_whiteouts and self._is_whiteout(entry):
             self._skip_data(entry.size)
             return
         if kind not in _KINDS:

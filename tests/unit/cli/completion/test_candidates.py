@@ -60,7 +60,7 @@ def test_versions_come_when_the_distribution_is_certain() -> None:
     [("/sr", FILES, ""), ("/srv:/d", FILES, "/srv:"), ("/srv:/data:", WORDS, "")],
 )
 def test_volumes(typed: str, action: str, prefix: str) -> None:
-    offer = candidates.volumes(typed)
+    offer = candidates.mounts(typed)
     assert (offer.action, offer.prefix) == (action, prefix)
 
 

@@ -34,7 +34,7 @@ from dacha.fast.verbs import VERBS
         (["rm", "--", "-"], cursor.OPERAND, "BOX..."),
         (["rm", "a", "b", ""], cursor.OPERAND, "BOX..."),
         (["image", "load", "-", ""], cursor.NOTHING_MORE, "REF"),
-        (["create", "--volume", "/a:/b", "--volume", ""], cursor.VALUE, "VOLUME"),
+        (["create", "--volume", "/a:/b", "--volume", ""], cursor.VALUE, "MOUNT"),
     ],
 )
 def test_kind(words: list[str], kind: str, metavar: str) -> None:

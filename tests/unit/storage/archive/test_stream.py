@@ -55,7 +55,7 @@ def run(source: Any, limits: Limits, *, squashes_owners: bool = False) -> tuple[
     return facts, received[0]
 
 
-def clean(archive: bytes, **limits: int) -> tuple[LayerFacts, bytes]:
+def clean(archive: bytes, **limits: Any) -> tuple[LayerFacts, bytes]:
     """What the rewriter says about an archive, and the archive it makes of it."""
     return run(io.BytesIO(archive), Limits(**limits))
 
@@ -76,7 +76,7 @@ def cleaned_names(*entries: Entry) -> list[str]:
     return names(clean(write_tar(entries))[1])
 
 
-def refusal(archive: bytes, **limits: int) -> str:
+def refusal(archive: bytes, **limits: Any) -> str:
     with pytest.raises(BadImageError) as caught:
         clean(archive, **limits)
     return str(caught.value)
