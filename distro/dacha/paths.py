@@ -18,6 +18,14 @@ _UID = os.getuid()
 _is_strangers: dict[str, bool] = {}
 
 
+def assume(uid: int) -> None:
+    """Be that user, who we are outside: in a shell of `dacha unshare` everybody is 0."""
+    global _UID
+    _UID = uid
+    base = os.environ.get("XDG_RUNTIME_DIR", "")
+    _is_strangers[base] = False  # as the one who entered has found out
+
+
 def is_rootful() -> bool:
     """Whether root runs this, so that no outer user namespace is needed."""
     return _UID == 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,6 +89,63 @@ def test_image_of_a_box_shows_the_same_tree(changed: Dacha, *, runs: bool) -> No
                 assert found[path] == facts, path
     finally:
         changed.run("rm", "--force", "copy", "copy-of-copy", check=True)
+
+
+def test_other_tools_unpack_the_same_tree(changed: Dacha, tmp_path: Path) -> None:
+    if shutil.which("umoci") is None:
+        pytest.skip("needs umoci")
+    expected = _manifest(changed, "nasty")
+    changed.run("commit", "nasty", "for-others", check=True)
+    changed.run("image", "push", "for-others", f"oci:{tmp_path}/oci:t", check=True)
+    mapped = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto"]
+    bundle = tmp_path / "bundle"
+    # In one namespace, since the bundle belongs to ids that only it has.
+    script = (
+        'umoci unpack --image "$1/oci:t" "$1/bundle" >&2 && "$2" "$3" "$1/bundle/rootfs/t"; '
+        'code=$?; rm -rf "$1/bundle"; exit $code'
+    )
+    words = ["sh", "-c", script, "sh", str(tmp_path), sys.executable, tree_manifest.__file__]
+    found = json.loads(subprocess.run([*mapped, *words], check=True, capture_output=True).stdout)
+    assert not bundle.exists()
+    # Go's archive/tar takes a record without a value for none, so umoci loses that attribute,
+    # and it does not know how GNU tar quotes the names of attributes.
+    del expected["./attributed"]["xattrs"]["user.empty"]
+    odd = expected["./capable"]["xattrs"]
+    odd["user.name%3D%2541"] = odd.pop("user.name=%41")
+    assert found.keys() == expected.keys()
+    for path, facts in expected.items():
+        assert found[path] == facts, path
+
+
+def test_flat_archive_makes_an_image_with_the_same_tree(changed: Dacha, tmp_path: Path) -> None:
+    expected = _manifest(changed, "nasty")
+    changed.run("tar", "nasty", "-o", f"{tmp_path}/nasty.tar", check=True)
+    changed.run("image", "import", f"{tmp_path}/nasty.tar", "flat", "-c", "CMD x", check=True)
+    changed.run("create", "flat", "--image", "flat", check=True)
+    try:
+        found = _manifest(changed, "flat")
+        assert found.keys() == expected.keys()
+        for path, facts in expected.items():
+            assert found[path] == facts, path
+    finally:
+        changed.run("rm", "--force", "flat", check=True)
+
+
+def test_image_is_mounted_only_in_a_namespace(changed: Dacha) -> None:
+    if os.geteuid() != 0:
+        outside = changed.run("image", "mount", "alpine-test")
+        assert outside.returncode == 125
+        assert b"hint: first: dacha unshare" in outside.stderr
+    dacha = str(changed.executable)
+    script = (
+        f"d=$({dacha} image mount alpine-test) && cat $d/etc/os-release; touch $d/x; {dacha} image mount;"
+    )
+    inside = changed.run("unshare", "sh", "-c", f"{script} {dacha} image unmount --all")
+    assert b"ID=alpine" in inside.stdout
+    assert b"Read-only" in inside.stderr
+    assert inside.returncode == 0
+    assert changed.run("unshare", "sh", "-c", "exit 7").returncode == 7
+    assert changed.run("unshare", "no-such-program").returncode == 127
 
 
 def test_holes_stay_holes(changed: Dacha) -> None:

@@ -17,8 +17,10 @@ from dacha.box.definition import Box
 from dacha.box.start import lower_directories
 from dacha.box.tree import LayerStack
 from dacha.linux.account import Account
+from dacha.storage import merged
 from dacha.storage.layers import Layer
 from dacha.storage.ownership import Ownership
+from dacha.storage.pack import Packer
 from dacha.storage.upper import Scaffold, Upper
 from dacha.userns.outer import OuterMaps
 
@@ -42,6 +44,7 @@ class Subject(NamedTuple):
 class Changes(NamedTuple):
     """An open upper, and the open layers below it."""
 
+    root: int | None  # the upper as a directory
     upper: Upper | None  # None before the first start
     below: LayerStack
     contents: dict[str, bytes]  # of files that are otherwise on disk, by path
@@ -61,14 +64,14 @@ def open_box(subject: Subject) -> Iterator[Changes]:
         lowers = lower_directories(subject.layers, subject.account, subject.maps)
         below = LayerStack([_open(exits, f"{root}/{lower}") for lower in lowers])
         if not os.path.isdir(f"{box.path}/upper"):
-            yield Changes(None, below, {})
+            yield Changes(None, None, below, {})
             return
         upper = _open(exits, f"{box.path}/upper")
         integration = f"{box.path}/integration"
         layer = _open(exits, integration) if os.path.isdir(integration) else None
         scaffold = Scaffold(mount_points.read(box), layer)
         contents = own_entries.restored_files(upper, below, subject.account)
-        yield Changes(Upper(upper, below, scaffold), below, contents)
+        yield Changes(upper, Upper(upper, below, scaffold), below, contents)
 
 
 @contextmanager
@@ -78,4 +81,14 @@ def open_image(image_layers: list[Layer], maps: OuterMaps) -> Iterator[Changes]:
         views = [layer.view(maps) for layer in reversed(image_layers)]
         opened = [_open(exits, f"{paths.data_root()}/{view}") for view in views]
         below = LayerStack(opened[1:])
-        yield Changes(Upper(opened[0], below) if opened else None, below, {})
+        yield Changes(None, Upper(opened[0], below) if opened else None, below, {})
+
+
+def write_tree(subject: Subject, sink: int) -> None:
+    """Write all of a box's root file system to a descriptor, as one archive."""
+    with open_box(subject) as found:
+        packer = Packer(sink, subject.ownership)
+        opened = [*([found.root] if found.root is not None else []), *found.below.layers]
+        for item in merged.walk(opened):
+            packer.add(item, found.contents.get(item.path))
+        packer.finish()

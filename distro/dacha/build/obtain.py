@@ -444,6 +444,17 @@ def _add_root_file_system(wish: _Wish, source: Readable, step: str) -> Image:
     return _add_single_layer(wish, layer.diff_id, platform, str(wish.reference))
 
 
+def add_root_layer(
+    connection: sqlite3.Connection, maps: OuterMaps, path: str, progress: Progress
+) -> tuple[str, Platform]:
+    """Unpack the tar of a root file system: the diffID of its layer, and the platform of its programs."""
+    with incoming.open_incoming(path, lambda source: spool(source, progress)) as given:
+        progress.step(f"unpacking {given.where}")
+        layer = unpack.add_layer(connection, maps, CountingSource(given.root_file_system(), progress))
+    found = detection.platform_in(f"{paths.data_root()}/{layer.view(maps)}")
+    return layer.diff_id, found or host_platform()
+
+
 def _similar(name: str) -> str:
     import difflib
 

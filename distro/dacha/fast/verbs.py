@@ -150,6 +150,22 @@ COMMIT = Verb(
         "dacha commit work my-tools:2 -m 'with gcc' --change 'CMD [\"bash\"]'",
     ),
 )
+TAR = Verb(
+    "tar",
+    "Write a box's whole root file system as a tar: what image import makes an image of.",
+    "dacha.cli.archives:write_box",
+    (Option("-o --output", TEXT, "The file (default: standard output).", "FILE"),),
+    least=1,
+    examples=("dacha tar debian -o debian.tar", "dacha tar debian | zstd >debian.tar.zst"),
+)
+UNSHARE = Verb(
+    "unshare",
+    "Run a command, or a shell, where your boxes' files can be reached: in your user namespace.",
+    "dacha.cli.unshare:unshare",
+    operand="COMMAND",
+    command=REST,
+    examples=("dacha unshare", "dacha unshare du -sh ~/.local/share/containers/dacha"),
+)
 DOCTOR = Verb(
     "doctor",
     "Check this host and, if one is named, a box: what works, what does not, and what mends it.",
@@ -214,7 +230,7 @@ VERBS = {
     verb.name: verb
     for verb in (
         *(ENTER, RUN, CREATE, LIST_BOXES, START, STOP, RESTART, REMOVE, INSPECT),
-        *(DIFF, COMMIT, LOGIN, LOGOUT, DOCTOR, COMPLETION, HELP, VERSION),
+        *(DIFF, COMMIT, TAR, UNSHARE, LOGIN, LOGOUT, DOCTOR, COMPLETION, HELP, VERSION),
     )
 }
 ALIASES = {"ls": "list"}

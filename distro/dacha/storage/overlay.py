@@ -23,6 +23,21 @@ def options(lowers: list[str], upper: str, work: str) -> str:
     return f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},userxattr"
 
 
+def mount_readonly(store: str, target: str, lowers: list[str], empty: str) -> None:
+    """Mount layers on `target` as they are; `empty` is an empty directory. Else as `mount`."""
+    if len(lowers) < 2:  # overlayfs wants two where there is no upper
+        lowers = [*lowers, *[empty] * (2 - len(lowers))]
+    data = f"lowerdir={':'.join(lowers)},userxattr"
+    if len(data) > _MAX_OPTIONS:
+        raise DachaError(f"the image has too many layers for one mount ({len(lowers)})")
+    os.chdir(store)
+    flags = mounts.MS_RDONLY | mounts.MS_NOSUID | mounts.MS_NODEV
+    try:
+        mounts.mount("overlay", target, "overlay", flags, data)
+    except OSError as error:
+        raise DachaError(f"overlayfs refuses the layers in {store}: {error.strerror}") from error
+
+
 def mount(store: str, target: str, lowers: list[str], upper: str, work: str) -> None:
     """Mount the stack on `target`; the layers' paths are relative to `store`.
 

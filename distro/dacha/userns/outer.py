@@ -21,7 +21,8 @@ from dacha.linux.account import Account
 from dacha.userns import mapping, subid
 from dacha.userns.mapping import IdMap
 
-VIEWS = frozenset(("identity", "shifted", "single"))  # the names of all id mappings that layers lie in
+SHIFTED, SINGLE = "shifted", "single"
+VIEWS = frozenset(("identity", SHIFTED, SINGLE))  # the names of all id mappings that layers lie in
 
 
 class OuterMaps(NamedTuple):
@@ -55,8 +56,8 @@ class OuterMaps(NamedTuple):
     def view(self) -> str:
         """The name of the id mapping in which layers lie on disk."""
         if self.is_single:
-            return "single"
-        return "identity" if self.is_initial else "shifted"
+            return SINGLE
+        return "identity" if self.is_initial else SHIFTED
 
     @property
     def first(self) -> int:

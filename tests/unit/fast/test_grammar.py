@@ -130,8 +130,8 @@ def test_anything_else_is_left_to_the_full_command_line(text: str) -> None:
 
 
 def test_every_verb_is_in_the_tables() -> None:
-    known = "enter run create list start stop restart rm inspect diff commit login logout doctor completion"
-    known += " help version"
+    known = "enter run create list start stop restart rm inspect diff commit tar unshare"
+    known += " login logout doctor completion help version"
     assert list(VERBS) == known.split(), "add its lines to the tables above"
 
 

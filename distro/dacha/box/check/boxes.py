@@ -44,9 +44,9 @@ def examine(connection: sqlite3.Connection, maps: OuterMaps) -> list[Finding]:
         found += _examine_image(connection, box, broken)
         if not _is_readable(box.definition):
             found.append(_unreadable(connection, box))
-    found += _strays("boxes", {box.id for box in boxes} | _doomed(connection), maps)
+    found += _strays("boxes", {box.id for box in boxes} | _doomed(connection, "boxes"), maps)
     volumes = {name for (name,) in connection.execute("SELECT name FROM volumes")}
-    return found + _strays("volumes", volumes, maps)
+    return found + _strays("volumes", volumes | _doomed(connection, "volumes"), maps)
 
 
 def _examine_image(connection: sqlite3.Connection, box: Row, broken: dict[str, str]) -> list[Finding]:
@@ -82,8 +82,8 @@ def _reset(connection: sqlite3.Connection, box: Row) -> list[str]:
     return []
 
 
-def _doomed(connection: sqlite3.Connection) -> set[str]:
-    return {directory.removeprefix("boxes/") for directory in doomed.listing(connection)}
+def _doomed(connection: sqlite3.Connection, kind: str) -> set[str]:
+    return {directory.removeprefix(f"{kind}/") for directory in doomed.listing(connection)}
 
 
 def _strays(kind: str, known: set[str], maps: OuterMaps) -> list[Finding]:

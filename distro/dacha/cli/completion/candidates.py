@@ -191,6 +191,7 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "ARCH": nothing,
     "BOOL": switches,
     "BOX": boxes,
+    "COMMAND": nothing,
     "COUNT": nothing,
     "DESTINATION": references,
     "DIR": directories,

@@ -180,6 +180,41 @@ VERBS = (
         examples=("dacha image prune", "dacha image prune --all --filter until=720h"),
     ),
     Verb(
+        "import",
+        "Make an image of the tar of a root file system, and print its id.",
+        "dacha.cli.archives:import_image",
+        (
+            Option(
+                "-c --change", LIST, "Set CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, WORKDIR and the like."
+            ),
+            Option("-m --message", TEXT, "A line for the image's history."),
+            QUIET,
+        ),
+        operand="FILE NAME",
+        least=1,
+        most=2,
+        examples=(
+            "dacha image import rootfs.tar.xz mine -c 'CMD bash'",
+            "dacha tar work | dacha image import - work",
+        ),
+    ),
+    Verb(
+        "mount",
+        "Mount an image, read-only, in dacha unshare, and print where; or list what is mounted.",
+        "dacha.cli.unshare:mount_image",
+        operand="IMAGE",
+        examples=("dacha unshare sh -c 'ls $(dacha image mount debian)'",),
+    ),
+    Verb(
+        "unmount",
+        "Take mounts of images away, in dacha unshare.",
+        "dacha.cli.unshare:unmount_image",
+        (Option("-a --all", FLAG, "All of them."),),
+        operand="IMAGE...",
+        most=_MANY,
+        examples=("dacha image unmount debian",),
+    ),
+    Verb(
         "catalog",
         "Show all distributions of the catalog.",
         "dacha.cli.catalog:list_catalog",
