@@ -27,8 +27,8 @@ def acl(user: int) -> bytes:
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
-def change(top: bytes, uid: int) -> None:
-    """Make it nasty; `uid` is the box's user."""
+def change(top: bytes, uid: int, *, is_plain: bool) -> None:
+    """Make it nasty; `uid` is the box's user. `is_plain`: as far as fuse-overlayfs goes."""
     os.chdir(top)
     os.unlink("removed")
     shutil.rmtree("gone")
@@ -45,7 +45,7 @@ def change(top: bytes, uid: int) -> None:
     os.chmod("touched", 0o4711)
     with open("linked", "ab") as file:
         file.write(b"more")
-    _write(b"n" * 255, b"long name")
+    _write(b"n" * (240 if is_plain else 255), b"long name")
     deep = b"/".join([b"d" * 200] * 6)
     os.makedirs(deep)
     _write(deep + b"/file", b"long path")
@@ -68,9 +68,10 @@ def change(top: bytes, uid: int) -> None:
     os.mkdir("attributed")
     os.setxattr("attributed", "user.empty", b"")
     _write(b"listed", b"a")
-    for owner, name in ((7, "listed"), (uid, "attributed")):
-        os.setxattr(name, "system.posix_acl_access", acl(owner))
-    os.setxattr("attributed", "system.posix_acl_default", acl(uid))
+    if not is_plain:
+        for owner, name in ((7, "listed"), (uid, "attributed")):
+            os.setxattr(name, "system.posix_acl_access", acl(owner))
+        os.setxattr("attributed", "system.posix_acl_default", acl(uid))
     _sparse(b"sparse", [(1 << 20, b"middle"), (5 << 20, b"later")], 8 << 20)
     _sparse(b"only-a-hole", [], 3_000_001)
     _sparse(b"tail", [(0, b"x" * 700)], 1 << 21)
@@ -86,7 +87,8 @@ def change(top: bytes, uid: int) -> None:
     for nanoseconds, each in enumerate(sorted(os.listdir("."), reverse=True), 999_999_000):
         time = 1_600_000_000_000_000_000 + nanoseconds
         os.utime(each, ns=(time, time), follow_symlinks=False)
-    os.utime("pipe", ns=(-1_500_000_001, -1_500_000_001))
+    if not is_plain:
+        os.utime("pipe", ns=(-1_500_000_001, -1_500_000_001))
 
 
 def _write(name: bytes, data: bytes, mode: int = 0o644) -> None:
@@ -114,7 +116,7 @@ def main(words: list[str]) -> None:
     namespaces.setns(pidfd, kinds)
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    change(os.fsencode(words[2]), uid)
+    change(os.fsencode(words[2]), uid, is_plain="--plain" in words)
 
 
 if __name__ == "__main__":

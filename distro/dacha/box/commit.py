@@ -42,7 +42,7 @@ def commit(request: Request) -> Image:
             box = definition.get(connection, request.box)
             base = images.config(connection, box.image)
             caller = account.calling_account()
-            maps = outer.outer_maps(caller)
+            maps = outer.outer_maps(caller, is_single=box.is_single)
             subject = Subject(box, layers.of_image(connection, box.image), caller, maps)
             with closing(OuterStream(maps, lambda sink: pack(subject, sink))) as stream:
                 layer = unpack.add_layer(connection, maps, stream)

@@ -25,7 +25,9 @@ def fill_volumes(context: Context) -> None:
         return
     from dacha.storage.volume_files import fill  # needed once in a volume's life
 
-    owners = Ownership(context.account.uid, context.account.gid, context.maps.is_initial)
+    owners = Ownership(
+        context.account.uid, context.account.gid, context.maps.is_initial, context.maps.is_single
+    )
     root = os.open(f"{context.runtime}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for each in new:

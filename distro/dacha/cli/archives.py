@@ -10,7 +10,7 @@ from dacha.box.start import lock_box
 from dacha.fast.grammar import Line
 from dacha.linux import account
 from dacha.storage import database, layers
-from dacha.userns import outer
+from dacha.userns import outer, single
 
 
 def write_box(line: Line) -> int:
@@ -28,7 +28,7 @@ def write_box(line: Line) -> int:
         finally:
             connection.close()
         caller = account.calling_account()
-        maps = outer.outer_maps(caller)
+        maps = outer.outer_maps(caller, is_single=box.is_single)
         subject = Subject(box, box_layers, caller, maps)
         stream = exits.enter_context(
             closing(OuterStream(maps, lambda sink: changes.write_tree(subject, sink)))
@@ -45,7 +45,7 @@ def import_image(line: Line) -> int:
 
     path = line.operands[0]
     name = image_name(line.operands[1]) if len(line.operands) > 1 else ""
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.choose(account.calling_account()).maps
     connection = database.open_database()
     try:
         with show_progress(quiet=line.flag("quiet")) as progress:

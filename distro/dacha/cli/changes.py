@@ -16,7 +16,8 @@ from dacha.linux import account
 from dacha.storage import database, images, layers
 from dacha.storage.differences import differences
 from dacha.storage.outer_stream import OuterStream
-from dacha.userns import outer
+from dacha.userns import outer, single
+from dacha.userns.outer import OuterMaps
 
 _CHUNK = 1 << 16
 _KEYS = {"C": "changed", "A": "added", "D": "deleted"}
@@ -24,10 +25,9 @@ _KEYS = {"C": "changed", "A": "added", "D": "deleted"}
 
 def diff(line: Line) -> int:
     """Print what is added, changed and deleted: podman's lines, or its JSON."""
-    maps = outer.outer_maps(account.calling_account())
     connection = database.open_database()
     try:
-        opened = _subject(connection, line.operands[0])
+        maps, opened = _subject(connection, line.operands[0])
     finally:
         connection.close()
 
@@ -45,21 +45,27 @@ def diff(line: Line) -> int:
     return 0
 
 
-def _subject(connection: sqlite3.Connection, name: str) -> Callable[[], AbstractContextManager[Changes]]:
-    """How to look into a box or, where none is called that, an image."""
+def _subject(
+    connection: sqlite3.Connection, name: str
+) -> tuple[OuterMaps, Callable[[], AbstractContextManager[Changes]]]:
+    """How to look into a box or, where none is called that, an image, and with which ids."""
     caller = account.calling_account()
-    maps = outer.outer_maps(caller)
     box = definition.find(connection, name)
     if box is not None:
+        maps = outer.outer_maps(caller, is_single=box.is_single)
         subject = Subject(box, layers.of_image(connection, box.image), caller, maps)
-        return lambda: changes.open_box(subject)
+        return maps, lambda: changes.open_box(subject)
     image = images.find(connection, name)
     if image is None:
         raise DachaError(
             f"neither a box nor an image is called '{name}'", hint="see: dacha list, dacha image list"
         )
     image_layers = layers.of_image(connection, image.id)
-    return lambda: changes.open_image(image_layers, maps)
+    fitting = [
+        each for each in single.all_maps(caller) if all(layer.has_view(each) for layer in image_layers)
+    ]
+    maps = fitting[0] if fitting else single.widest_maps(caller)
+    return maps, lambda: changes.open_image(image_layers, maps)
 
 
 def _print_lines(stream: OuterStream) -> None:

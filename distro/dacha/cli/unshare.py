@@ -12,9 +12,11 @@ from dacha.errors import DachaError, MissingProgramError
 from dacha.fast.grammar import Line
 from dacha.linux import account, mountinfo, mounts, namespaces, process
 from dacha.storage import database, images, layers, overlay
-from dacha.userns import launcher, outer
+from dacha.storage.drivers import choice
+from dacha.storage.layers import Layer
+from dacha.userns import launcher, outer, single
 
-_VARIABLE = "DACHA_UNSHARED"  # the user's number outside
+_VARIABLE = "DACHA_UNSHARED"  # the user's number outside, and the view of layers inside: 1000:shifted
 _NOT_FOUND = 127
 
 
@@ -22,13 +24,13 @@ def unshare(line: Line) -> int:
     """Run a command, or a shell, in the user's outer namespace with mounts of its own."""
     argv = [*line.operands, *(line.command or [])] or [os.environ.get("SHELL") or "/bin/sh"]
     umask = os.umask(0o022)
-    maps = outer.outer_maps(account.calling_account())
+    maps = single.widest_maps(account.calling_account())
     uid = os.getuid()
     with launcher.launch(maps, state.any_live_pid):
         os.umask(umask)
         sys.stdout.flush()
         try:
-            environment = {**os.environ, _VARIABLE: str(uid)}
+            environment = {**os.environ, _VARIABLE: f"{uid}:{maps.view}"}
             pid = process.spawn(argv, stdin=0, stdout=1, env=environment)
         except MissingProgramError:
             sys.stderr.write(f"dacha: {argv[0]}: command not found\n")
@@ -43,9 +45,11 @@ def _view() -> str:
     if namespaces.is_initial_user_namespace():
         if os.getuid() == 0:
             return outer.outer_maps(account.calling_account()).view
-    elif (uid := os.environ.get(_VARIABLE, "")).isdecimal() and os.getuid() == 0:
-        paths.assume(int(uid))
-        return outer.SHIFTED
+    else:
+        uid, _, view = os.environ.get(_VARIABLE, "").partition(":")
+        if uid.isdecimal() and view in (outer.SHIFTED, outer.SINGLE) and os.getuid() == 0:
+            paths.assume(int(uid))
+            return view
     raise DachaError(
         "images can be mounted only in a namespace of yours",
         hint="first: dacha unshare; then this again in it",
@@ -76,19 +80,32 @@ def mount_image(line: Line) -> int:
                     print(f"{image.names[0] if image.names else image.id}  {target}")
             return 0
         image = images.get(connection, line.operands[0])
-        lowers = [
-            f"layers/{layer.directory}/{view}" for layer in reversed(layers.of_image(connection, image.id))
-        ]
+        lowers = _lowers(layers.of_image(connection, image.id), view)
     finally:
         connection.close()
+    chosen = choice.recorded()
+    if chosen is not None and choice.has_mark_files(chosen):
+        raise DachaError(
+            f"layers for {chosen.driver} cannot be mounted by the kernel",
+            hint=f"look into a box instead: dacha create x --image {line.operands[0]}; dacha tar x | tar t",
+        )
     target = _target(image)
     if target not in _mounted().values():
         empty = f"{paths.runtime_root()}/images/empty"
         os.makedirs(target, mode=0o700, exist_ok=True)
         os.makedirs(empty, mode=0o700, exist_ok=True)
-        overlay.mount_readonly(paths.data_root(), target, list(dict.fromkeys(lowers)), empty)
+        overlay.mount_readonly(paths.data_root(), target, lowers, empty)
     print(target)
     return 0
+
+
+def _lowers(found: list[Layer], view: str) -> list[str]:
+    """The layers of an image, the top one first, in this view, or in the one they all have."""
+    for each in (view, outer.SINGLE):
+        lowers = [f"layers/{layer.directory}/{each}" for layer in reversed(found)]
+        if all(os.path.isdir(f"{paths.data_root()}/{lower}") for lower in lowers):
+            break
+    return list(dict.fromkeys(lowers))
 
 
 def unmount_image(line: Line) -> int:

@@ -189,13 +189,13 @@ def export(line: Line) -> int:
     from dacha.storage import volume_files
     from dacha.storage.outer_stream import OuterStream
     from dacha.storage.ownership import Ownership
-    from dacha.userns import outer
+    from dacha.userns import single
 
     with _database() as connection:
         volume = _with_files(volumes.get(connection, line.operands[0]))
     caller = account.calling_account()
-    maps = outer.outer_maps(caller)
-    owners = Ownership(caller.uid, caller.gid, maps.is_initial)
+    maps = single.widest_maps(caller)
+    owners = Ownership(caller.uid, caller.gid, maps.is_initial, maps.is_single)
     with closing(OuterStream(maps, lambda sink: volume_files.export(volume, owners, sink))) as stream:
         write_archive(stream, line.text("output"))
     return 0
@@ -235,7 +235,7 @@ def import_archive(line: Line) -> int:
     from dacha.registry.compression import decompressed
     from dacha.storage import volume_files
     from dacha.storage.ownership import Ownership
-    from dacha.userns import outer
+    from dacha.userns import single
 
     name, path = line.operands
     with _database() as connection:
@@ -246,8 +246,8 @@ def import_archive(line: Line) -> int:
             hint=f"tar -C {volume.path} -xf FILE",
         )
     caller = account.calling_account()
-    maps = outer.outer_maps(caller)
-    owners = Ownership(caller.uid, caller.gid, maps.is_initial)
+    maps = single.widest_maps(caller)
+    owners = Ownership(caller.uid, caller.gid, maps.is_initial, maps.is_single)
     try:
         fd = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:

@@ -33,8 +33,10 @@ def extract(maps: OuterMaps, owners: Ownership, source: Source, path: str) -> No
     os.close(reader)
     os.close(error_writer)
     try:
-        limits = stream.Limits(max_id=max(maps.available - 1, owners.uid, owners.gid), has_whiteouts=False)
-        stream.rewrite(source, writer, limits)
+        limits = stream.Limits(has_whiteouts=False)
+        if not maps.is_single:
+            limits = limits._replace(max_id=max(maps.available - 1, owners.uid, owners.gid))
+        stream.rewrite(source, writer, limits, squashes_owners=maps.is_single)
     except BrokenPipeError:
         pass  # tar has died: its own words say why
     except BaseException:

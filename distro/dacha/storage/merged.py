@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from dacha.linux.files import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
-from dacha.storage.upper import Item, is_opaque, is_whiteout
+from dacha.storage import marks
+from dacha.storage.upper import Item
 
 
-def walk(layers: Sequence[int]) -> Iterator[Item]:
+def walk(layers: Sequence[int], *, has_mark_files: bool = False) -> Iterator[Item]:
     """All that the open layers show, the top one first; a directory before what is in it.
 
     Descriptors of an item are good until the next one. Raises OSError.
@@ -37,7 +38,9 @@ def walk(layers: Sequence[int]) -> Iterator[Item]:
                 continue
             yield Item(path, "", opened[0][1], os.fstat(opened[0][1]))
             inner = []
-            for name, places in sorted(_entries(opened).items(), key=lambda each: os.fsencode(each[0])):
+            for name, places in sorted(
+                _entries(opened, has_mark_files).items(), key=lambda each: os.fsencode(each[0])
+            ):
                 where = f"{path}/{name}" if path else name
                 if len(places) and stat.S_ISDIR(places[0][2].st_mode):
                     inner.append((where, tuple(layer for layer, _, _ in places)))
@@ -49,7 +52,7 @@ def walk(layers: Sequence[int]) -> Iterator[Item]:
 _Place = tuple[int, int, os.stat_result]  # the layer, its open directory, and what is there
 
 
-def _entries(opened: list[tuple[int, int]]) -> dict[str, list[_Place]]:
+def _entries(opened: list[tuple[int, int]], has_mark_files: bool) -> dict[str, list[_Place]]:
     """For each name in a merged directory where it is: once for a file, in several layers for a directory.
 
     A name that is nowhere has been removed.
@@ -57,7 +60,13 @@ def _entries(opened: list[tuple[int, int]]) -> dict[str, list[_Place]]:
     found: dict[str, list[_Place]] = {}
     closed: set[str] = set()  # what lower layers have of that name does not show
     for layer, fd in opened:
-        for name in os.listdir(fd):
+        names = os.listdir(fd)
+        if has_mark_files:
+            gone = {name.removeprefix(marks.PREFIX) for name in names if name.startswith(marks.PREFIX)}
+            names = [name for name in names if not name.startswith(marks.PREFIX)]
+        else:
+            gone = set()
+        for name in names:
             if name in closed:
                 continue
             try:
@@ -68,19 +77,12 @@ def _entries(opened: list[tuple[int, int]]) -> dict[str, list[_Place]]:
             is_directory = stat.S_ISDIR(status.st_mode)
             if not is_directory:
                 closed.add(name)
-            if is_whiteout(status) or (places and not is_directory):
+            if marks.is_whiteout(status) or (places and not is_directory):
                 continue
             places.append((layer, fd, status))
-            if is_directory and _hides_below(fd, name):
+            if is_directory and marks.is_opaque(fd, name, has_mark_files=has_mark_files):
                 closed.add(name)
-        if is_opaque(fd):
+        closed |= gone
+        if marks.is_opaque(fd, ".", has_mark_files=has_mark_files):
             break
     return found
-
-
-def _hides_below(parent: int, name: str) -> bool:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        return is_opaque(fd)
-    finally:
-        os.close(fd)

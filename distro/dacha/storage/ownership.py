@@ -52,6 +52,7 @@ class Ownership(NamedTuple):
     uid: int
     gid: int
     is_initial: bool = False
+    is_single: bool = False  # every file is the user's: who else would own it is not known
 
     def image_uid(self, outer: int) -> int:
         """The number in an image of a user id of H."""

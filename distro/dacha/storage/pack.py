@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from dacha.errors import DachaError
 from dacha.linux.holes import data_pieces
+from dacha.storage import marks
 from dacha.storage.archive.header import (
     BLOCK,
     DIRECTORY,
@@ -32,7 +33,6 @@ from dacha.storage.upper import Item
 _BUFFER_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
 _RECORD_BYTES = 10240  # tar pads archives to a multiple
-_OVERLAY = "user.overlay."  # what it says is in whiteouts
 _PREFIX, _OPAQUE = b".wh.", b".wh..wh..opq"
 
 
@@ -162,7 +162,7 @@ class Packer:
         found = {
             os.fsencode(name): self._owners.image_xattr(name, os.getxattr(fd, name))
             for name in sorted(names)
-            if (name.startswith("user.") and not name.startswith(_OVERLAY))
+            if (name.startswith("user.") and not name.startswith(marks.PRIVATE_XATTRS))
             or name == CAPABILITY
             or name in ACLS
         }

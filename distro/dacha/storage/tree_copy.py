@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 
+from dacha.linux import copying
 from dacha.linux.files import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
-from dacha.linux.holes import data_pieces
 from dacha.storage.ownership import ACLS, CAPABILITY
 
 _STRICTLY = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
@@ -64,7 +64,8 @@ def _copy_entry(source: int, target: int, name: str, status: os.stat_result) -> 
         inner = os.open(name, _READ, dir_fd=source)
         outer = os.open(name, _NEW, 0o600, dir_fd=target)
         try:
-            copy_data(inner, outer)
+            if not copying.share_blocks(inner, outer):
+                copying.copy_data(inner, outer)
             copy_metadata(inner, outer, status)
         finally:
             os.close(inner)
@@ -81,17 +82,6 @@ def _copy_entry(source: int, target: int, name: str, status: os.stat_result) -> 
         os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=target)
     os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=target, follow_symlinks=False)
     return True
-
-
-def copy_data(source: int, target: int) -> None:
-    """Copy what is in an open file into an empty one, with its holes. Raises OSError."""
-    status = os.fstat(source)
-    for offset, size in data_pieces(source, status, block=1):
-        os.lseek(target, offset, os.SEEK_SET)
-        end = offset + size
-        while offset < end and (count := os.sendfile(target, source, offset, end - offset)):
-            offset += count
-    os.ftruncate(target, status.st_size)
 
 
 def copy_metadata(source: int, target: int, status: os.stat_result) -> None:

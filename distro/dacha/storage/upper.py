@@ -18,8 +18,8 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from dacha.linux.files import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+from dacha.storage import marks
 
-_OPAQUE_XATTR = "user.overlay.opaque"  # overlayfs with userxattr: Documentation/filesystems/overlayfs.rst
 _COMPARED_BYTES = 1 << 20  # no file of a scaffold is larger
 
 
@@ -57,22 +57,16 @@ class Item(NamedTuple):
     status: os.stat_result
     is_covering: bool = False  # the layers below may have something at this path, so far as is known
     is_opaque: bool = False  # a directory that hides what is below it
-
-    @property
-    def is_whiteout(self) -> bool:
-        """Whether it only says that what was there is gone."""
-        return is_whiteout(self.status)
-
-
-def is_whiteout(status: os.stat_result) -> bool:
-    """Whether overlayfs reads this as "removed"."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+    is_whiteout: bool = False  # it only says that what was at its path is gone
 
 
 class Upper:
-    """An upper directory, open, on what lies below it."""
+    """An upper directory, open, on what lies below it; `has_mark_files` as `storage.marks` has it."""
 
-    def __init__(self, root: int, below: Below, scaffold: Scaffold | None = None) -> None:
+    def __init__(
+        self, root: int, below: Below, scaffold: Scaffold | None = None, *, has_mark_files: bool = False
+    ) -> None:
+        self._has_mark_files = has_mark_files
         self._root = root
         self._below = below
         self._scaffold = scaffold or Scaffold()
@@ -88,7 +82,8 @@ class Upper:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             try:
-                item = Item(path, "", fd, os.fstat(fd), is_covering, is_covering and is_opaque(fd))
+                is_opaque = is_covering and marks.is_opaque(fd, ".", has_mark_files=self._has_mark_files)
+                item = Item(path, "", fd, os.fstat(fd), is_covering, is_opaque)
                 yield item
                 is_covering = is_covering and not item.is_opaque and self._has_directory(path)
                 inner = []
@@ -116,9 +111,19 @@ class Upper:
         for name in sorted(os.listdir(fd), key=os.fsencode):
             with suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                item = Item(f"{path}/{name}" if path else name, name, fd, status, is_covering)
+                gone, is_mark = self._marked(name, status)
+                if gone == marks.OPAQUE_FILE and is_mark:
+                    continue
+                where = f"{path}/{gone}" if path else gone
+                item = Item(where, name, fd, status, is_covering, is_whiteout=is_mark)
                 if not self._is_scaffold(item):
                     yield item
+
+    def _marked(self, name: str, status: os.stat_result) -> tuple[str, bool]:
+        """The name that an entry is about, and whether it says that this is gone."""
+        if self._has_mark_files and name.startswith(marks.PREFIX):
+            return (name if name == marks.OPAQUE_FILE else name.removeprefix(marks.PREFIX)), True
+        return name, marks.is_whiteout(status)
 
     def _is_scaffold(self, item: Item) -> bool:
         path, status = item.path, item.status
@@ -171,14 +176,6 @@ class Upper:
         if not stat.S_ISREG(found.st_mode) or found.st_size != item.status.st_size:
             return False
         return _read(layer, item.path) == _read(item.fd, item.name)
-
-
-def is_opaque(fd: int) -> bool:
-    """Whether an open directory hides what lies below it."""
-    try:
-        return os.getxattr(fd, _OPAQUE_XATTR) == b"y"
-    except OSError:
-        return False
 
 
 def _read(directory: int | None, path: str) -> bytes:

@@ -80,7 +80,7 @@ def _open_in_root(root: int, target: str) -> int | None:
 def _give_to(directory: int, volume: Volume, owners: Ownership) -> None:
     """Carry out `o=uid=…,gid=…`."""
     uid, gid = volume.number("uid"), volume.number("gid")
-    if uid is not None or gid is not None:
+    if (uid is not None or gid is not None) and not owners.is_single:
         os.fchown(
             directory,
             -1 if uid is None else owners.outer_uid(uid),
