@@ -136,7 +136,6 @@ def test_create_with_volumes(dacha: Dacha, tmp_path: Path) -> None:
     "volume",
     [
         "re/lative:/x",
-        "a b:/x",
         ":/x",
         "data:/",
         "data:/x:no-such-option",

@@ -11,9 +11,9 @@ import json
 from contextlib import closing
 from typing import NamedTuple
 
-from dacha.box import changes, definition
+from dacha.box import changes
 from dacha.box.changes import Subject
-from dacha.box.start import lock_box
+from dacha.box.start import get_locked, lock_box
 from dacha.build import changes as configuration
 from dacha.linux import account
 from dacha.storage import database, images, layers, unpack
@@ -36,10 +36,10 @@ class Request(NamedTuple):
 def commit(request: Request) -> Image:
     """Make the image. Raises BoxNotFoundError, UsageError, and DachaError for what no layer can have."""
     configuration.changed({}, request.instructions)  # before the work is done
-    with lock_box(request.box):
+    with lock_box(request.box) as lock:
         connection = database.open_database()
         try:
-            box = definition.get(connection, request.box)
+            box = get_locked(connection, request.box, lock)
             base = images.config(connection, box.image)
             caller = account.calling_account()
             maps = outer.outer_maps(caller, is_single=box.is_single)

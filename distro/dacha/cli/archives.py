@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 from dacha.box import changes, definition
 from dacha.box.changes import Subject
-from dacha.box.start import lock_box
+from dacha.box.start import get_locked, lock_box
 from dacha.fast.grammar import Line
 from dacha.linux import account
 from dacha.storage import database, layers
@@ -20,10 +20,10 @@ def write_box(line: Line) -> int:
 
     name = definition.check_name(line.operands[0])
     with ExitStack() as exits:
-        exits.enter_context(lock_box(name))  # so that nobody removes it meanwhile
+        lock = exits.enter_context(lock_box(name))  # so that nobody removes it meanwhile
         connection = database.open_database()
         try:
-            box = definition.get(connection, name)
+            box = get_locked(connection, name, lock)
             box_layers = layers.of_image(connection, box.image)
         finally:
             connection.close()

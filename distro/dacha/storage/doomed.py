@@ -38,6 +38,6 @@ def take_away(connection: sqlite3.Connection) -> None:
 def reclaim(connection: sqlite3.Connection, directory: str) -> None:
     """Move it to the trash now, if it is still doomed: its name is free then. Part of a transaction."""
     path = f"{paths.data_root()}/{directory}"
-    if connection.execute("DELETE FROM doomed WHERE directory = ?", (directory,)).rowcount:
-        if os.path.isdir(path):
-            staging.move_to_trash(path)
+    is_doomed = connection.execute("DELETE FROM doomed WHERE directory = ?", (directory,)).rowcount
+    if is_doomed and os.path.isdir(path):
+        staging.move_to_trash(path)

@@ -200,7 +200,6 @@ BY_METAVAR: dict[str, Callable[[str], Offer]] = {
     "HOST": nothing,
     "BOX|IMAGE": boxes_and_images,
     "DRIVER": nothing,
-    "FILTER": nothing,
     "IMAGE": images,
     "KEY=VALUE": nothing,
     "KIND": progress_kinds,
