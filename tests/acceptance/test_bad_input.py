@@ -329,15 +329,26 @@ def test_box_whose_directory_is_gone_starts_afresh(dacha: Dacha, work: str) -> N
     assert dacha.run("run", work, "--", "echo", "up", check=True).stdout == b"up\n"
 
 
-def test_box_that_the_database_has_forgotten_is_swept_away(dacha: Dacha, work: str) -> None:
+def test_box_that_the_database_has_forgotten_is_kept_until_its_user_says_otherwise(
+    dacha: Dacha, work: str
+) -> None:
+    """It may hold years of work; a check names it, and nothing but its user deletes it."""
     [details] = json.loads(dacha.run("inspect", work, check=True).stdout)
     dacha.run("stop", work, check=True)
     with sqlite3.connect(_store(dacha) / "dacha.db") as connection:
+        [row] = connection.execute("SELECT * FROM boxes WHERE name = 'work'")
         connection.execute("DELETE FROM boxes WHERE name = 'work'")
     connection.close()
     _fails(dacha.run("enter", work, "--", "true"), "no box named 'work'")
     dacha.run("create", "other", "--image", IMAGE, check=True)
-    assert not Path(details["directory"]).exists()
+    directory = Path(details["directory"])
+    assert directory.exists()
+    assert directory.name in dacha.run("system", "check").stdout.decode()
+    with sqlite3.connect(_store(dacha) / "dacha.db") as connection:
+        connection.execute(f"INSERT INTO boxes VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+    connection.close()
+    dacha.run("rm", work, check=True)
+    assert not directory.exists()
 
 
 def test_layer_that_is_gone_is_named_when_the_box_starts(
@@ -351,7 +362,7 @@ def test_layer_that_is_gone_is_named_when_the_box_starts(
     digest = image["layers"][-1].removeprefix("sha256:")
     [layer] = [path for path in (_store(dacha) / "layers").iterdir() if digest.startswith(path.name)]
     aside = layer.rename(tmp_path / "aside")
-    _fails(dacha.run("start", "work"), "work")
+    _fails(dacha.run("start", "work"), f"image 'layered' has lost a layer: sha256:{digest}")
     assert _inits(dacha) == []
     aside.rename(layer)
     dacha.run("start", "work", check=True)
