@@ -41,10 +41,11 @@ def test_what_systemd_gives_is_found(session: dict[str, dict[str, str]], name: s
 
 
 def test_root_is_examined_as_root() -> None:
-    """Its store would lie on the testbed's root, which is an overlay: that is found, too."""
+    """Its store would lie on the testbed's root, which is an overlay: another driver stands in there."""
     findings = _findings("sudo")
     failures = [name for name, each in findings.items() if each["status"] == "fail"]
-    assert failures == ["store: file system", "store: overlayfs"]
+    assert failures == []
+    assert findings["store: overlayfs"]["status"] == "warn"
     assert findings["store: file system"]["detail"] == "overlay at /"
     assert findings["cgroups: systemd"]["detail"] == "the machine's manager answers"
     assert findings["ids: newuidmap"]["detail"] == "not needed by root"
