@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import stat
 from collections.abc import Iterator
 
 from dacha import paths
 from dacha.errors import DachaError
-from dacha.linux import files, process
+from dacha.linux import files
+from dacha.linux.child import ChildError
 from dacha.storage.archive.journal import JournalError, Literal, Piece, read_journal
 from dacha.storage.layers import Layer
-from dacha.userns import outer
+from dacha.storage.outer_stream import OuterStream
 from dacha.userns.outer import OuterMaps
 
 
@@ -43,7 +43,7 @@ class NoJournalError(DachaError):
         )
 
 
-class Reassembled:
+class Reassembled(OuterStream):
     """The uncompressed archive of a layer, to be read once and closed."""
 
     def __init__(self, maps: OuterMaps, layer: Layer) -> None:
@@ -51,60 +51,27 @@ class Reassembled:
             raise NoJournalError(layer)
         self._layer = layer
         self._hash = hashlib.sha256()
-        self._reader, writer = os.pipe2(os.O_CLOEXEC)
-        self._errors, error_writer = os.pipe2(os.O_CLOEXEC)
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._reader)
-            os.close(self._errors)
-            _give_out(maps, layer, writer, error_writer)
-        os.close(writer)
-        os.close(error_writer)
+        super().__init__(maps, lambda sink: _give_out(maps, layer, sink))
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes; none at the end. Raises DamagedLayerError there, or before."""
-        data = os.read(self._reader, size)
+        try:
+            data = super().read(size)
+        except ChildError as error:
+            raise DamagedLayerError(self._layer, str(error)) from error
         self._hash.update(data)
-        if not data and self._pid:
-            self._finish()
+        if not data and f"sha256:{self._hash.hexdigest()}" != self._layer.diff_id:
+            raise DamagedLayerError(self._layer, "its files are not those that came")
         return data
 
-    def _finish(self) -> None:
-        with os.fdopen(os.dup(self._errors), "rb") as file:
-            reason = file.read().decode(errors="replace").strip()
-        code = process.wait(self._pid)
-        self._pid = 0
-        if code != 0:
-            raise DamagedLayerError(self._layer, reason or f"exit code {code}")
-        if f"sha256:{self._hash.hexdigest()}" != self._layer.diff_id:
-            raise DamagedLayerError(self._layer, "its files are not those that came")
 
-    def close(self) -> None:
-        """End it, wherever it is."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            process.wait(self._pid)
-            self._pid = 0
-        os.close(self._reader)
-        os.close(self._errors)
-
-
-def _give_out(maps: OuterMaps, layer: Layer, sink: int, errors: int) -> None:
-    """The child's life; it never returns."""
-    code = 1
-    try:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        outer.enter(maps, None)
-        root = os.open(f"{paths.data_root()}/{layer.view(maps)}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        with open(layer.journal, "rb") as journal:
+def _give_out(maps: OuterMaps, layer: Layer, sink: int) -> None:
+    root = os.open(f"{paths.data_root()}/{layer.view(maps)}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with open(layer.journal, "rb") as journal:
+        try:
             _write_archive(root, read_journal(journal.read), sink)
-        code = 0
-    except (OSError, JournalError, DachaError) as error:
-        name = getattr(error, "filename", None)
-        where = f": {name}" if name else ""
-        os.write(errors, f"{getattr(error, 'strerror', None) or error}{where}".encode(errors="replace"))
-    finally:
-        os._exit(code)
+        except JournalError as error:
+            raise DachaError(str(error)) from error
 
 
 def _write_archive(root: int, parts: Iterator[Literal | Piece], sink: int) -> None:
