@@ -60,7 +60,7 @@ class Terminal:
         for fd in (0, 1, 2):
             os.dup2(self._slave, fd)
 
-    def relay(self, session: Session) -> int:
+    def relay(self, session: Session, mappings: int) -> int:
         """Pass everything on until the command ends; its exit code, or 128+n if signal n ended us."""
         os.close(self._slave)
         wake, end = self._watch_signals(), session.open_end()
@@ -69,6 +69,7 @@ class Terminal:
             try:
                 self._is_relaying = True
                 session.heed_signals()
+                memory.release_files(mappings)
                 self._pump(wake, end)
                 self._pass_output()
                 self._is_relaying = False
@@ -201,5 +202,4 @@ def run_on_terminal(session: Session, body: Callable[[], None], mappings: int) -
         body()
 
     session.start(on_terminal, ends_as_a_whole=True)
-    memory.release_files(mappings)
-    return terminal.relay(session)
+    return terminal.relay(session, mappings)
